@@ -1,0 +1,12 @@
+"""The accounts room: who someone is, and what they have proved."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = _("People")
+
+    def ready(self) -> None:
+        from accounts import checks, receivers  # noqa: F401  (registration happens on import)

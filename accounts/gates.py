@@ -1,0 +1,45 @@
+"""Marks on views: how much must be proved before a request reaches them.
+
+A view without a mark is *gated*: the policy must allow the session. Marks sit on the callable, never on a
+path, so that no spelling of a URL can dodge them. `policies.middleware` reads them.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Gate(StrEnum):
+    """What must hold before the view runs."""
+
+    PUBLIC = "public"  # anybody
+    PENDING = "pending"  # somebody who still owes a second factor, or more
+    ENROL_ONLY = "enrol_only"  # somebody whom the policy sends to enrol, or more
+    GATED = "gated"  # somebody whom the policy lets in
+
+
+def public(view: View) -> View:
+    """Mark a view as open to everybody."""
+    return _mark(view, Gate.PUBLIC)
+
+
+def pending(view: View) -> View:
+    """Mark a view as open while a second factor is owed: the second factor itself, help, sign-out."""
+    return _mark(view, Gate.PENDING)
+
+
+def enrol_only(view: View) -> View:
+    """Mark a view as open to those whom the policy sends to enrol, and to those it lets in."""
+    return _mark(view, Gate.ENROL_ONLY)
+
+
+def gate_of(view: Callable[..., Any]) -> Gate:
+    """The mark of a view callable; without one it is gated."""
+    return getattr(view, "gate", Gate.GATED)
+
+
+def _mark(view: View, gate: Gate) -> View:
+    view.gate = gate  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,85 @@
+"""Who is asking, in which language: found without a query of their own."""
+
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
+
+from accounts.models import User
+from audit import context
+
+
+class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
+    """Django's, but the person comes with the session's own SELECT.
+
+    Django's checks are all kept: the backend is still configured, the session's hash still fits the password
+    (with `SECRET_KEY_FALLBACKS`), the person is still active.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.user = SimpleLazyObject(partial(_person_once, request))  # type: ignore[assignment]
+        request.auser = partial(_aperson, request)  # type: ignore[assignment]
+        context.set_person(request.user)
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """The language chosen with the switch, else the person's own, else what the browser asks for."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        if (
+            settings.LANGUAGE_COOKIE_NAME in request.COOKIES
+            or settings.SESSION_COOKIE_NAME not in request.COOKIES
+        ):
+            return
+        language = getattr(request.user, "language", "")
+        if language and translation.check_for_language(language):
+            translation.activate(language)
+            request.LANGUAGE_CODE = translation.get_language()
+
+
+def _person_once(request: Any) -> User | AnonymousUser:
+    if not hasattr(request, "_cached_user"):
+        request._cached_user = person_of(request.session) or AnonymousUser()
+    return request._cached_user
+
+
+async def _aperson(request: HttpRequest) -> User | AnonymousUser:
+    return await sync_to_async(_person_once)(request)
+
+
+def person_of(session: Any) -> User | None:
+    """The active person whose session this is, or nobody; a session whose password changed is ended."""
+    person: User | None = session.person
+    if (
+        person is None
+        or not person.is_active
+        or session.get(SESSION_KEY) != str(person.pk)
+        or session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS
+    ):
+        return None
+    if _hash_fits(session, person):
+        return person
+    session.flush()
+    return None
+
+
+def _hash_fits(session: Any, person: User) -> bool:
+    held = session.get(HASH_SESSION_KEY, "")
+    current = person.get_session_auth_hash()
+    if constant_time_compare(held, current):
+        return True
+    if any(constant_time_compare(held, old) for old in person.get_session_auth_fallback_hash()):
+        session.cycle_key()
+        session[HASH_SESSION_KEY] = current
+        return True
+    return False

@@ -1,0 +1,31 @@
+"""The tables of the accounts room, one module per subject."""
+
+from accounts.models.authenticators import (
+    Binding,
+    Ceremony,
+    PendingEnrolment,
+    RecoveryCode,
+    WebAuthnCredential,
+)
+from accounts.models.invitations import Invitation
+from accounts.models.keys import KeyCanary
+from accounts.models.people import Role, User
+from accounts.models.sessions import Session
+from accounts.models.tenants import Tenant, TenantDomain
+from accounts.models.throttles import Throttle
+
+__all__ = [
+    "Binding",
+    "Ceremony",
+    "Invitation",
+    "KeyCanary",
+    "PendingEnrolment",
+    "RecoveryCode",
+    "Role",
+    "Session",
+    "Tenant",
+    "TenantDomain",
+    "Throttle",
+    "User",
+    "WebAuthnCredential",
+]

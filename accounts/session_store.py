@@ -1,0 +1,310 @@
+"""Django sessions on our own table: one SELECT brings session, person and tenant.
+
+`SESSION_ENGINE` names this module. Invariants:
+
+* A save writes the session's data and the columns this request changed, nothing else: a grant, a proof or an
+  end that another request wrote meanwhile stays.
+* An ended session cannot be saved back to life: the UPDATE finds no row and Django interrupts the request.
+* A new key replaces the old one in place (`cycle_key`), so the old key is dead at once and the public id stays.
+* No session outlives `SESSION_COOKIE_AGE` from its sign-in, however often it is saved.
+* The table holds a digest of the key in the cookie: whoever reads the database cannot take a session over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db import connections, router
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from accounts import assurance
+from accounts.models.people import User
+from accounts.models.sessions import Session
+from accounts.models.tenants import Tenant
+from audit import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+TOUCH_EVERY = timedelta(minutes=5)
+
+
+def stored_key(session_key: str) -> str:
+    """What the table holds for a key in a cookie: 160 bits of its SHA-256, 40 hex digits."""
+    return hashlib.sha256(session_key.encode()).hexdigest()[:40]
+
+
+class SessionStore(DatabaseStore):
+    """The session of one request: Django's dictionary, plus the row's columns as `row` and its `person`.
+
+    `row` is an unsaved `Session` until there is a key. Change columns through the methods below; they are
+    written by the next `save`.
+    """
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self._row: Session | None = None
+        self._joined_person: User | None = None
+        self._changed: set[str] = set()
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    @property
+    def row(self) -> Session:
+        """The columns of this session; loads it when that has not happened yet."""
+        if self._row is None:
+            self._get_session()
+        if self._row is None:
+            self._row = self._blank_row()
+        return self._row
+
+    @property
+    def person(self) -> User | None:
+        """Whose session this is, with the tenant attached; no query."""
+        self._get_session()
+        return self._joined_person
+
+    def load(self) -> dict[str, Any]:
+        """Session, person and tenant in one hand-written SELECT; an unknown, ended or expired key is empty."""
+        statement = _statement(router.db_for_read(Session))
+        found = statement.fetch(stored_key(self.session_key)) if self.session_key else None
+        if found is None:
+            self._session_key = None
+            return {}
+        self._row, self._joined_person = found
+        return self.decode(self._row.session_data)
+
+    @property
+    def proofs(self) -> tuple[assurance.Proof, ...]:
+        """What this session proved, oldest first."""
+        return tuple(assurance.from_json(self.row.proofs))
+
+    # -- changing columns ------------------------------------------------------------------------------------
+
+    def change(self, **columns: Any) -> None:
+        """Set columns of the row, to be written by the next save."""
+        for name, value in columns.items():
+            setattr(self.row, name, value)
+        self._changed |= columns.keys()
+        self.modified = True
+
+    def start_proving(self, proof: assurance.Proof) -> None:
+        """Begin a sign-in: what an earlier person or attempt proved in this session counts no more."""
+        self.change(proofs=assurance.to_json([proof]), replacement_open=False, **VOID_GRANT)
+
+    def prove(self, proof: assurance.Proof) -> None:
+        """Add a proof; the newest of each authenticator is kept."""
+        kept = [old for old in self.proofs if (old.method, old.binding) != (proof.method, proof.binding)]
+        self.change(proofs=assurance.to_json([*kept, proof]), **VOID_GRANT)
+
+    def touch(self, now: datetime) -> None:
+        """Note that the session is in use; at most one statement in `TOUCH_EVERY`."""
+        if now - self.row.last_seen_at >= TOUCH_EVERY:
+            self.row.last_seen_at = now
+            self._live_rows().update(last_seen_at=now)
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        """The row as it should stand: columns as they are, data, person and expiry from the dictionary."""
+        row = self.row
+        row.session_key = stored_key(self._get_or_create_session_key())
+        row.session_data = self.encode(data)
+        person_id = data.get(SESSION_KEY)
+        row.person_id = uuid.UUID(person_id) if person_id else None
+        if row.person_id and row.signed_in_at is None:
+            row.signed_in_at = timezone.now()
+            self._changed.add("signed_in_at")
+        row.expire_date = min(
+            self.get_expiry_date(),
+            (row.signed_in_at or row.created_at) + timedelta(seconds=settings.SESSION_COOKIE_AGE),
+        )
+        return row
+
+    def save(self, must_create: bool = False) -> None:
+        """Insert the row, or update data and changed columns of a row that has not ended.
+
+        Raises UpdateError when the session ended meanwhile: Django answers that the session is gone.
+        """
+        if self.session_key is None:
+            return self.create()
+        row = self.create_model_instance(self._get_session(no_load=must_create))
+        if must_create:
+            Session.objects.bulk_create([row])
+        else:
+            columns = {"session_data", "expire_date", "person_id", *self._changed}
+            written = {name: getattr(row, name) for name in columns}
+            if not self._live_rows().update(**written):
+                raise UpdateError
+        self._changed.clear()
+        return None
+
+    def create(self) -> None:
+        """Insert a row under a fresh key (the key space makes a collision impossible in practice)."""
+        self._session_key = self._get_new_session_key()
+        self._row = self._fresh(self._row)
+        self.save(must_create=True)
+        self.modified = True
+
+    def exists(self, session_key: str) -> bool:
+        return Session.objects.filter(session_key=stored_key(session_key)).exists()
+
+    def cycle_key(self) -> None:
+        """Give the session a new key in place; the old one is dead when this returns."""
+        self._get_session()
+        if self.session_key is None:
+            return self.create()
+        new_key = self._get_new_session_key()
+        if self._live_rows().update(session_key=stored_key(new_key)):
+            self._session_key = new_key
+            self.modified = True
+            return None
+        raise UpdateError
+
+    def flush(self) -> None:
+        """End the session and forget everything it held; the request goes on with an empty one."""
+        self.delete()
+        self.clear()
+        self._session_key = None
+        self._row = self._joined_person = None
+        self._changed.clear()
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End a session: the row stays for the record, without data, proofs or grant."""
+        key = session_key or self.session_key
+        if key is not None:
+            end(Session.objects.filter(session_key=stored_key(key)))
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+    def _live_rows(self) -> Any:
+        return Session.objects.filter(session_key=stored_key(self.session_key or ""), ended_at=None)
+
+    def _get_new_session_key(self) -> str:
+        return get_random_string(32, VALID_KEY_CHARS)  # 165 bits: no look-up for a collision
+
+    def _fresh(self, carried: Session | None) -> Session:
+        """A row for a new key; columns set before there was a key (a first proof) come along."""
+        return carried if carried is not None and carried._state.adding else self._blank_row()
+
+    @staticmethod
+    def _blank_row() -> Session:
+        here = context.current()
+        return Session(ip=here.ip or None, agent=here.user_agent)
+
+    # -- the asynchronous path: the same methods in a thread -----------------------------------------------------
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
+
+    async def acreate(self) -> None:
+        await sync_to_async(self.create)()
+
+    async def aexists(self, session_key: str) -> bool:
+        return await sync_to_async(self.exists)(session_key)
+
+    async def acycle_key(self) -> None:
+        await sync_to_async(self.cycle_key)()
+
+    async def aflush(self) -> None:
+        await sync_to_async(self.flush)()
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await sync_to_async(self.delete)(session_key)
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        await sync_to_async(cls.clear_expired)()
+
+
+VOID_GRANT: dict[str, Any] = {
+    "grant_tenant": None,
+    "grant_policy_version": None,
+    "grant_floor": "",
+    "grant_security_version": None,
+    "grant_valid_until": None,
+    "grant_deadline": None,
+    "grant_idle": None,
+}
+
+
+def end(sessions: Any) -> int:
+    """End every session of a queryset at once; returns how many were alive."""
+    return sessions.filter(ended_at=None).update(
+        ended_at=timezone.now(), session_data="", proofs=[], replacement_open=False, **VOID_GRANT
+    )
+
+
+class _Statement:
+    """The SELECT of one database, and how to turn its row into instances."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        connection = connections[alias]
+        quote = connection.ops.quote_name
+        parts: list[str] = []
+        self.slices: list[tuple[type, list[str], slice]] = []
+        self.converters: list[tuple[int, Iterable[Callable[..., Any]], Any]] = []
+        for letter, model in (("s", Session), ("p", User), ("t", Tenant)):
+            start = len(parts)
+            for field in model._meta.concrete_fields:
+                column = field.get_col(model._meta.db_table)
+                found = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
+                if found:
+                    self.converters.append((len(parts), found, column))
+                parts.append(f"{letter}.{quote(field.column)}")
+            names = [field.attname for field in model._meta.concrete_fields]
+            self.slices.append((model, names, slice(start, len(parts))))
+        self.person_at = self.slices[1][2].start
+        self.sql = (
+            f"SELECT {', '.join(parts)} FROM {quote(Session._meta.db_table)} s"  # noqa: S608 (names from models)
+            f" LEFT JOIN {quote(User._meta.db_table)} p ON p.id = s.person_id"
+            f" LEFT JOIN {quote(Tenant._meta.db_table)} t ON t.id = p.tenant_id"
+            " WHERE s.session_key = %s AND s.expire_date > %s AND s.ended_at IS NULL"
+        )
+
+    def fetch(self, key: str) -> tuple[Session, User | None] | None:
+        connection = connections[self.alias]
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, (key, now))
+            values = cursor.fetchone()
+        return None if values is None else self._instances(connection, list(values))
+
+    def _instances(self, connection: Any, values: list[Any]) -> tuple[Session, User | None]:
+        for index, converters, column in self.converters:
+            if values[index] is not None:
+                for convert in converters:
+                    values[index] = convert(values[index], column, connection)
+        row, person, tenant = (
+            None if values[part.start] is None else model.from_db(self.alias, names, values[part])
+            for model, names, part in self.slices
+        )
+        if person is not None:
+            person.tenant = tenant
+            row.person = person
+        return row, person
+
+
+@cache
+def _statement(alias: str) -> _Statement:
+    return _Statement(alias)

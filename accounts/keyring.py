@@ -39,6 +39,7 @@ PUBLISHED_DIGESTS: Final = frozenset(
         "cbeb362f1fa69a6691db592f4529cf6bea1ce089eb132a3350c9081279ff8f34",  # test vectors of the Fernet spec
         "3990442a9e73e2e289f7c0c4f1c9dc85d3d54268f208748631ecb46b1ef9f3df",  # Airflow's documentation
         "5ca278330d08b9ce5bb4e0c8755263873be3b92f5db329c5562d445b3e022232",  # a common Airflow compose file
+        "813d2c8fa8a4a4fc5a6b88cf7fa8b35a7d6bc7f56a6f340ea30f1b2726932c72",  # the default of an Airflow chart
     }
 )
 PUBLISHED_STARTS: Final = ("s098x330",)

@@ -94,20 +94,18 @@ class KeyRing:
 
     __slots__ = ("_fernets", "primary_id")
 
+    @sensitive_variables()
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS is empty")
         if is_public(keys[0]):
             raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS: entry 1 is a key that others know")
-        self._fernets: dict[str, Fernet] = {}
-        for position, key in enumerate(keys, start=1):
-            raw = key_bytes(key)
-            if raw is None:
-                raise MisconfiguredKeys(f"MFA_ENCRYPTION_KEYS: entry {position} is not a Fernet key")
-            if key_id(raw) in self._fernets:
-                raise MisconfiguredKeys(f"MFA_ENCRYPTION_KEYS: entry {position} has the id of an earlier one")
-            self._fernets[key_id(raw)] = Fernet(urlsafe_b64encode(raw))
-        self.primary_id = next(iter(self._fernets))
+        raws = [_required_bytes(key, position) for position, key in enumerate(keys, start=1)]
+        unique = dict.fromkeys(raws)
+        self._fernets = {key_id(raw): Fernet(urlsafe_b64encode(raw)) for raw in unique}
+        if len(self._fernets) < len(unique):
+            raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS: two keys have the same id")
+        self.primary_id = key_id(raws[0])
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.ids)})"
@@ -214,8 +212,17 @@ def is_public(key: str) -> bool:
 
 
 @lru_cache(maxsize=4)
+@sensitive_variables()
 def _ring(keys: tuple[str, ...]) -> KeyRing:
     return KeyRing(keys)
+
+
+@sensitive_variables()
+def _required_bytes(key: str, position: int) -> bytes:
+    raw = key_bytes(key)
+    if raw is None:
+        raise MisconfiguredKeys(f"MFA_ENCRYPTION_KEYS: entry {position} is not a Fernet key")
+    return raw
 
 
 def _unknown(stated_id: str) -> UnreadableSecret:

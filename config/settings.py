@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
-if (dotenv := BASE_DIR / ".env").is_file():
+if (dotenv := BASE_DIR / ".env").is_file() and env.bool("GATEHOUSE_DOTENV", default=True):
     env.read_env(dotenv)
 
-# -- the site -----------------------------------------------------------------------------------------------
+# the site
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
@@ -55,9 +57,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "audit.middleware.RequestContextMiddleware",
     "config.middleware.SecurityHeadersMiddleware",
+    "config.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "config.middleware.RequestLimitsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "accounts.middleware.AuthenticationMiddleware",
@@ -65,7 +68,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "policies.middleware.EnforcementMiddleware",
 ]
@@ -86,7 +88,7 @@ TEMPLATES = [
     }
 ]
 
-# -- storage: SQLite and memory to begin with, PostgreSQL and Redis when grown up -----------------------------
+# storage: SQLite and memory to begin with, PostgreSQL and Redis when grown up
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'gatehouse.sqlite3'}")}
 _database = DATABASES["default"]
 _options = _database.setdefault("OPTIONS", {})
@@ -97,16 +99,25 @@ if "sqlite3" in _database["ENGINE"]:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    _options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=8)}
+    _options["connect_timeout"] = 2  # seconds
+    _options["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("DATABASE_POOL_SIZE", default=8),
+        "timeout": env.float("DATABASE_POOL_TIMEOUT", default=1.5),  # seconds until a request is told 503
+    }
     if env.bool("DATABASE_PREPARED_STATEMENTS", default=False):  # leave off behind PgBouncer
         _options |= {"server_side_binding": True, "prepare_threshold": 2}
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+if "redis" in CACHES["default"]["BACKEND"]:
+    CACHES["default"].setdefault("OPTIONS", {}).update(
+        socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), retries=1)
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TASKS = {"default": {"BACKEND": env.str("TASKS_BACKEND", default="django_tasks_db.DatabaseBackend")}}
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_LIMIT = 64 * 1024  # bytes; nothing here needs more
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
-# -- people and sign-in ----------------------------------------------------------------------------------------
+# people and sign-in
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
 PASSWORD_HASHERS = [
@@ -144,7 +155,7 @@ ACCOUNT_FORMS = {
     "reset_password": "accounts.forms.ResetPasswordForm",
 }
 
-# -- second factors: the site's ceilings over every tenant's policy ---------------------------------------------
+# second factors: the site's ceilings over every tenant's policy
 MFA_ADAPTER = "policies.adapters.PolicyMFAAdapter"
 MFA_SUPPORTED_TYPES = env.list("MFA_SUPPORTED_TYPES", default=["webauthn", "totp", "recovery_codes"])
 MFA_PASSKEY_LOGIN_ENABLED = env.bool("MFA_PASSKEY_LOGIN_ENABLED", default=True)
@@ -167,7 +178,7 @@ AUDIT_HMAC_KEYS = env.list("AUDIT_HMAC_KEYS", default=[])
 if single_key := env.str("AUDIT_HMAC_KEY", default=""):
     AUDIT_HMAC_KEYS = [*AUDIT_HMAC_KEYS, single_key]
 
-# -- sessions and cookies ------------------------------------------------------------------------------------------
+# sessions and cookies
 SESSION_ENGINE = "accounts.session_store"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_AGE = 24 * 60 * 60  # seconds: no session lives longer (NIST SP 800-63B-4 §2.2.3)
@@ -186,7 +197,7 @@ if SITE_IS_HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", default=True)
     SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=True)
 
-# -- headers -----------------------------------------------------------------------------------------------------------
+# headers
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -205,7 +216,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# -- language, time, static files, mail, log --------------------------------------------------------------------------
+# language, time, static files, mail, log
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]

@@ -1,0 +1,85 @@
+"""Sensitive things: what a session may do to its owner's authenticators. Pure, as the engine is.
+
+Freshness counts factors that vouch for the person: never a password or a trusted browser where a factor
+exists, never a factor enrolled a minute ago where an older one does, never a lesser one than the best the
+account has (security 51; NIST SP 800-63B-4 §4.1.2.1). "Highest" is read by the strength of the method, not by
+AAL: with a key at home nobody rebinds an account by a code he phished. A recovery code is the one way past a
+lost key.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from accounts.assurance import SECOND_FACTORS, Method, Proof
+from policies.engine import CLOCK_SKEW, TIER, Enrolled, Facts, Rules, acceptable, in_order, is_demanded
+
+
+def is_fresh(rules: Rules, facts: Facts, now: datetime) -> bool:
+    """Whether this session may do sensitive things: within `fresh_for` it proved what vouches for its owner.
+
+    Where nothing is enrolled that is a first factor, so nobody types a password twice to enrol. Everywhere
+    else only a second factor vouches (`_vouching`). Ask `decide` too; this does not judge the whole session.
+    """
+    recent = _recent(rules, facts, now)
+    if not facts.enrolled:
+        return any(proof.method not in SECOND_FACTORS for proof in recent)
+    vouching = {(one.binding, one.method) for one in _vouching(rules, facts, now)}
+    return any((proof.binding, proof.method) in vouching for proof in recent)
+
+
+def refreshed_by(rules: Rules, facts: Facts, now: datetime) -> tuple[Method, ...]:
+    """The enrolled, usable methods whose proof would make the session fresh, the preferred one first."""
+    return in_order(rules, {one.method for one in _vouching(rules, facts, now) if one.usable})
+
+
+def _recent(rules: Rules, facts: Facts, now: datetime) -> list[Proof]:
+    return [proof for proof in facts.proofs if -CLOCK_SKEW <= now - proof.at < rules.fresh_for]
+
+
+def _vouching(rules: Rules, facts: Facts, now: datetime) -> list[Enrolled]:
+    """The authenticators that vouch for a person: the best of those that have settled (security 51).
+
+    Settled is what was bound before this session began and longer than `fresh_for` ago, and the oldest always
+    is: with a key enrolled a minute ago nobody removes an older one. Of the settled ones, those the policy
+    allows set the height that is to be reached.
+    """
+    if not facts.enrolled:
+        return []
+    began = [proof.at for proof in facts.proofs] + ([facts.signed_in_at] if facts.signed_in_at else [])
+    oldest = min(one.bound_at for one in facts.enrolled)
+    settled = max(oldest, min([*began, now - rules.fresh_for]))
+    old = [one for one in facts.enrolled if one.bound_at <= settled]
+    best = max(TIER[one.method] for one in [one for one in old if one.method in rules.allowed] or old)
+    return [one for one in old if TIER[one.method] >= best]
+
+
+def may_replace(rules: Rules, facts: Facts, now: datetime) -> bool:
+    """Whether this session may replace an authenticator: a fresh one may, and a recovery code permits one.
+
+    Anything bound after the code was used spends the permission. So a code mends the loss of an only key,
+    although it vouches for nothing else beside one.
+    """
+    codes = [one.binding for one in facts.enrolled if one.method is Method.RECOVERY_CODE]
+    used = [proof for proof in _recent(rules, facts, now) if proof.method is Method.RECOVERY_CODE]
+    unspent = [proof for proof in used if all(one.bound_at < proof.at for one in facts.enrolled)]
+    return is_fresh(rules, facts, now) or any(proof.binding in codes for proof in unspent)
+
+
+def may_turn_off(rules: Rules, facts: Facts) -> bool:
+    """Whether the policy lets this person do without a second factor altogether."""
+    return not is_demanded(rules, facts)
+
+
+def allows_removal(rules: Rules, facts: Facts, binding: UUID) -> bool:
+    """Whether the policy lets the owner remove this authenticator. False for what is not theirs.
+
+    Where one is demanded, the last acceptable one stays until another takes its place, and so does the last
+    of any kind, lest somebody in grace falls back to a password. A set of recovery codes may always go.
+    """
+    removed = [one for one in facts.enrolled if one.binding == binding]
+    if not removed or removed[0].method is Method.RECOVERY_CODE or not is_demanded(rules, facts):
+        return bool(removed)
+    counted = acceptable(rules, facts)
+    if removed[0] in counted:
+        return len(counted) > 1
+    return any(one not in removed and one.method is not Method.RECOVERY_CODE for one in facts.enrolled)

@@ -1,0 +1,182 @@
+"""Is this the right encryption key? A known text under every primary key there was tells before any user.
+
+`wsgi.py` and `asgi.py` call `verify_at_start`; `/readyz` and the second factor ask `is_healthy`. A site with
+a wrong key starts, so that it can say what is wrong; it refuses second factors, raises an alarm, and changes
+nothing. A new key in front of the old one is right: the old one opens its canary, the new one gets its own.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.db import Error as AnyDatabaseError
+from django.db import connection, connections, router
+
+from accounts import keyring
+from accounts.models import Binding, KeyCanary, PendingEnrolment
+from audit.kinds import Kind
+from audit.log import Outcome, record, unit_of_work
+
+RECHECK_SECONDS: Final = 30.0
+SONG: Final = "this key is the right one"
+
+logger = logging.getLogger(__name__)
+
+
+class Verdict(StrEnum):
+    """What the canaries say about the configured keys; the values are stable and stand in audit events."""
+
+    OK = "ok"
+    MISSING = "missing"  # none is stored, so nothing is known
+    UNREADABLE = "unreadable"  # some are stored and none opens, or the keys are no key ring
+
+
+@dataclass(frozen=True, slots=True)
+class _Observation:
+    keys: tuple[str, ...]
+    verdict: Verdict
+    at: float  # monotonic seconds
+
+    def holds(self, keys: tuple[str, ...], now: float) -> bool:
+        """A good verdict holds as long as the keys stay; a bad one is looked at again after a while."""
+        return self.keys == keys and (self.verdict is Verdict.OK or now - self.at < RECHECK_SECONDS)
+
+
+_last: _Observation | None = None  # what this process knows
+
+
+def verdict() -> Verdict:
+    """Judge the configured keys by the stored canaries. One query, no change. Raises DatabaseError.
+
+    Good is a ring that opens any of them, if its primary is known or it opens the newest: a new key is put in
+    front of the one that was primary before it, not in front of some older one.
+    """
+    try:
+        ring = keyring.current()
+    except keyring.MisconfiguredKeys:
+        return Verdict.UNREADABLE
+    stored = dict(KeyCanary.objects.order_by("created_at").values_list("key_id", "ciphertext"))
+    if not stored:
+        return Verdict.MISSING
+    opened = [key_id for key_id, ciphertext in stored.items() if _opens(ring, key_id, ciphertext)]
+    right = opened and (ring.primary_id in stored or opened[-1] == list(stored)[-1])
+    return Verdict.OK if right else Verdict.UNREADABLE
+
+
+def ensure() -> Verdict:
+    """Judge the keys and, if they are right, see to it that the primary has its canary.
+
+    Right are keys that open a stored canary, and on the first start those that nothing speaks against: as
+    long as no secret hangs on another key. Otherwise nothing is changed. Raises what the database raises.
+    """
+    found = verdict()
+    if found is Verdict.UNREADABLE or (found is Verdict.MISSING and _sealed_under_other_keys()):
+        return found
+    key_id = keyring.primary_key_id()
+    if not KeyCanary.objects.filter(key_id=key_id).exists():
+        _make(key_id)
+    return Verdict.OK
+
+
+def install(sender: Any, *, using: str, **kwargs: Any) -> None:
+    """After migrating: the first canary. Waits until both rooms have all their tables."""
+    if using != router.db_for_write(KeyCanary) or not _migrated(using):
+        return
+    try:
+        ensure()
+    except keyring.MisconfiguredKeys as error:
+        logger.error("No key canary was made: %s", error)
+
+
+def is_healthy() -> bool:
+    """Whether second factors can be checked: from memory while all is well, else looked at every 30 s.
+
+    The first bad verdict of a process is recorded as an alarm. Raises what the database raises, when looking.
+    """
+    keys, now = tuple(settings.MFA_ENCRYPTION_KEYS), time.monotonic()
+    if _last is None or not _last.holds(keys, now):
+        _observe(verdict(), keys, now)
+    return _last is not None and _last.verdict is Verdict.OK
+
+
+def verify_at_start() -> None:
+    """Judge the keys as a process starts. Never stops the start: the site must be there to say what is wrong.
+
+    Works in a thread of its own, because servers import the application inside an event loop or before they
+    fork: neither may have a database connection left over.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="key-canary") as start:
+        start.submit(_verify_and_disconnect).result()
+
+
+@unit_of_work
+def _make(key_id: str) -> None:
+    ciphertext = keyring.seal(SONG, _context(key_id))
+    _canary, made = KeyCanary.objects.get_or_create(key_id=key_id, defaults={"ciphertext": ciphertext})
+    if made:
+        record(Kind.KEY_CANARY_MADE, key=key_id)
+
+
+def _verify_and_disconnect() -> None:
+    try:
+        _observe(ensure(), tuple(settings.MFA_ENCRYPTION_KEYS), time.monotonic())
+    except AnyDatabaseError as error:
+        logger.warning("The key canary will be checked at the first use: %s", type(error).__name__)
+    finally:
+        _disconnect()
+
+
+def _observe(found: Verdict, keys: tuple[str, ...], now: float) -> None:
+    global _last
+    known_bad = _last is not None and _last.keys == keys and _last.verdict is not Verdict.OK
+    _last = _Observation(keys, found, now)
+    if found is not Verdict.OK and not known_bad:
+        _raise_alarm(found)
+
+
+def _raise_alarm(found: Verdict) -> None:
+    logger.critical("Second factors are refused: the key canary is %s. Check MFA_ENCRYPTION_KEYS.", found)
+    try:
+        key_id = keyring.primary_key_id()
+    except keyring.MisconfiguredKeys as error:
+        logger.critical("%s", error)
+        key_id = ""
+    record(Kind.KEY_CANARY_FAILED, outcome=Outcome.FAILED, key=key_id, reason=str(found))
+
+
+def _opens(ring: keyring.KeyRing, key_id: str, ciphertext: str) -> bool:
+    try:
+        return ring.unseal(ciphertext, _context(key_id)) == SONG
+    except keyring.UnreadableSecret:
+        return False
+
+
+def _context(key_id: str) -> keyring.Context:
+    nobody = uuid.UUID(int=0)
+    return keyring.Context("key_canary", row=uuid.uuid5(nobody, key_id), owner=nobody)
+
+
+def _sealed_under_other_keys() -> bool:
+    """Whether a stored secret hangs on a key that is not configured."""
+    known = ["", *keyring.current().ids]
+    models: Iterable[Any] = (Binding, PendingEnrolment)
+    return any(model.objects.exclude(sealed_under__in=known).exists() for model in models)
+
+
+def _migrated(using: str) -> bool:
+    rooms = ("audit", "accounts")
+    needed = {model._meta.db_table for room in rooms for model in apps.get_app_config(room).get_models()}
+    return needed <= set(connections[using].introspection.table_names())
+
+
+def _disconnect() -> None:
+    connection.close()
+    if connection.vendor == "postgresql":
+        connection.close_pool()

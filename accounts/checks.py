@@ -22,9 +22,7 @@ CEREMONY_MILLISECONDS = range(10_000, 600_001)
 LOCKS = range(1, 101)  # NIST SP 800-63B-4 §3.2.2: never more than 100 consecutive failures
 LONGEST_SESSION = 24 * 60 * 60  # seconds, NIST SP 800-63B-4 §2.2.3
 NO_URL = SplitResult("", "", "", "", "")
-UNDELIVERED_MAIL = {
-    f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased")
-}
+UNDELIVERED_MAIL = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased")}
 
 
 @register("accounts")
@@ -33,11 +31,7 @@ def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
     keys = settings.MFA_ENCRYPTION_KEYS
     if not keys:
         message = "MFA_ENCRYPTION_KEYS is empty: the secrets of second factors cannot be stored."
-        return [
-            Error(
-                message, hint=f"Make a key and set MFA_ENCRYPTION_KEYS to it: {NEW_KEY}", id="accounts.E001"
-            )
-        ]
+        return [Error(message, hint=f"Make a key and set MFA_ENCRYPTION_KEYS to it: {NEW_KEY}", id="accounts.E001")]
     return [*_malformed_keys(keys), *_repeated_keys(keys), *_public_keys(keys), *_reused_keys(keys)]
 
 
@@ -48,9 +42,7 @@ def check_supported_types(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if unknown := sorted(offered - KNOWN_TYPES):
         message = f"MFA_SUPPORTED_TYPES names unknown types: {', '.join(unknown)}."
-        found.append(
-            Error(message, hint=f"Choose from {', '.join(sorted(KNOWN_TYPES))}.", id="accounts.E006")
-        )
+        found.append(Error(message, hint=f"Choose from {', '.join(sorted(KNOWN_TYPES))}.", id="accounts.E006"))
     if not offered & FACTORS:
         message = "MFA_SUPPORTED_TYPES offers no factor that people could enrol."
         found.append(Error(message, hint="Add webauthn, totp or both.", id="accounts.E006"))
@@ -129,9 +121,7 @@ def _repeated_keys(keys: list[str]) -> Iterator[CheckMessage]:
         raw = keyring.key_bytes(key)
         first = position if raw is None else seen.setdefault(keyring.key_id(raw), position)
         if first != position:
-            message = (
-                f"MFA_ENCRYPTION_KEYS: entries {first} and {position} are the same key, or share its id."
-            )
+            message = f"MFA_ENCRYPTION_KEYS: entries {first} and {position} are the same key, or share its id."
             hint = f"Remove entry {position} (MFA_ENCRYPTION_KEY, where set, counts as the last entry)."
             yield Error(message, hint=hint, id="accounts.E003")
 
@@ -145,9 +135,7 @@ def _public_keys(keys: list[str]) -> Iterator[CheckMessage]:
         return
     for position, key in enumerate(keys[1:], start=2):
         if keyring.is_public(key):
-            message = (
-                f"MFA_ENCRYPTION_KEYS: entry {position} is known to others, who could forge secrets with it."
-            )
+            message = f"MFA_ENCRYPTION_KEYS: entry {position} is known to others, who could forge secrets with it."
             hint = "Keep it only while MFA_ADOPT_FOREIGN_SECRETS is on, to move in; then remove it."
             yield Error(message, hint=hint, id="accounts.E005")
 

@@ -5,8 +5,12 @@ path, so that no spelling of a URL can dodge them. `policies.middleware` reads t
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
+
+from django.utils import timezone
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -18,6 +22,31 @@ class Gate(StrEnum):
     PENDING = "pending"  # somebody who still owes a second factor, or more
     ENROL_ONLY = "enrol_only"  # somebody whom the policy sends to enrol, or more
     GATED = "gated"  # somebody whom the policy lets in
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the session of this request stands with the policy; `request.gate`, for views and templates.
+
+    `step_up` and `enrol` say what is owed; `deadline` is the end of grace while somebody is let in without.
+    """
+
+    step_up: bool = False
+    enrol: bool = False
+    deadline: datetime | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def grace(self) -> "Standing | None":
+        """Itself while in grace, for the banner."""
+        return self if self.deadline is not None else None
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until the deadline, the running one included; 0 without one."""
+        if self.deadline is None:
+            return 0
+        return max(0, -(-(self.deadline - timezone.now()) // timedelta(days=1)))
 
 
 def public(view: View) -> View:

@@ -36,10 +36,7 @@ class LanguageMiddleware(LocaleMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        if (
-            settings.LANGUAGE_COOKIE_NAME in request.COOKIES
-            or settings.SESSION_COOKIE_NAME not in request.COOKIES
-        ):
+        if settings.LANGUAGE_COOKIE_NAME in request.COOKIES or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return
         language = getattr(request.user, "language", "")
         if language and translation.check_for_language(language):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 TOUCH_EVERY = timedelta(minutes=5)
+PROVED_BY = "proved_by"  # whose proofs the row holds: one session may see several people try
 
 
 def stored_key(session_key: str) -> str:
@@ -88,9 +89,10 @@ class SessionStore(DatabaseStore):
         self._row, self._joined_person = found
         return self.decode(self._row.session_data)
 
-    @property
-    def proofs(self) -> tuple[assurance.Proof, ...]:
-        """What this session proved, oldest first."""
+    def proofs_of(self, person: User) -> tuple[assurance.Proof, ...]:
+        """What this session proved about this person, oldest first; what it proved about another is nothing."""
+        if self.get(PROVED_BY) != str(person.pk):
+            return ()
         return tuple(assurance.from_json(self.row.proofs))
 
     # -- changing columns ------------------------------------------------------------------------------------
@@ -102,13 +104,15 @@ class SessionStore(DatabaseStore):
         self._changed |= columns.keys()
         self.modified = True
 
-    def start_proving(self, proof: assurance.Proof) -> None:
+    def start_proving(self, person: User, proof: assurance.Proof) -> None:
         """Begin a sign-in: what an earlier person or attempt proved in this session counts no more."""
+        self[PROVED_BY] = str(person.pk)
         self.change(proofs=assurance.to_json([proof]), replacement_open=False, **VOID_GRANT)
 
-    def prove(self, proof: assurance.Proof) -> None:
-        """Add a proof; the newest of each authenticator is kept."""
-        kept = [old for old in self.proofs if (old.method, old.binding) != (proof.method, proof.binding)]
+    def prove(self, person: User, proof: assurance.Proof) -> None:
+        """Add a proof to those of the same person; the newest of each authenticator is kept."""
+        kept = [old for old in self.proofs_of(person) if (old.method, old.binding) != (proof.method, proof.binding)]
+        self[PROVED_BY] = str(person.pk)
         self.change(proofs=assurance.to_json([*kept, proof]), **VOID_GRANT)
 
     def touch(self, now: datetime) -> None:
@@ -238,6 +242,7 @@ class SessionStore(DatabaseStore):
 
 VOID_GRANT: dict[str, Any] = {
     "grant_tenant": None,
+    "grant_role": "",
     "grant_policy_version": None,
     "grant_floor": "",
     "grant_security_version": None,

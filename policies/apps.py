@@ -1,6 +1,9 @@
 """The policies room: what is demanded of whom, and the gate that enforces it."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,3 +13,12 @@ class PoliciesConfig(AppConfig):
 
     def ready(self) -> None:
         from policies import checks  # noqa: F401  (registration happens on import)
+
+        post_migrate.connect(make_default_tenant, sender=self)
+
+
+def make_default_tenant(sender: Any, *, using: str, plan: Any = (), **kwargs: Any) -> None:
+    """After migrating: the tenant of everybody who belongs to no other, with its enforcing policy."""
+    from policies.flows import tenants
+
+    tenants.ensure_default()

@@ -9,12 +9,13 @@ from accounts.models.authenticators import (
 )
 from accounts.models.invitations import Invitation
 from accounts.models.keys import KeyCanary
-from accounts.models.people import Role, User
+from accounts.models.people import AddressAnchor, Role, User
 from accounts.models.sessions import Session
 from accounts.models.tenants import Tenant, TenantDomain
 from accounts.models.throttles import Throttle
 
 __all__ = [
+    "AddressAnchor",
     "Binding",
     "Ceremony",
     "Invitation",

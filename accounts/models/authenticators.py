@@ -63,9 +63,7 @@ class Binding(models.Model):
                 name="one_app_and_one_code_set",
             )
         ]
-        indexes = [
-            models.Index(fields=["person"], condition=models.Q(unbound_at=None), name="bound_by_person")
-        ]
+        indexes = [models.Index(fields=["person"], condition=models.Q(unbound_at=None), name="bound_by_person")]
 
     def __str__(self) -> str:
         return self.name or str(self.get_kind_display())
@@ -78,9 +76,7 @@ class Binding(models.Model):
 class WebAuthnCredential(models.Model):
     """The validated part of a registration, and nothing else of what the browser sent (WebAuthn L3 §7.1 step 27)."""
 
-    binding = models.OneToOneField(
-        Binding, on_delete=models.CASCADE, primary_key=True, related_name="credential"
-    )
+    binding = models.OneToOneField(Binding, on_delete=models.CASCADE, primary_key=True, related_name="credential")
     credential_id = models.BinaryField(max_length=1023, unique=True)
     public_key = models.BinaryField(max_length=2048)  # COSE_Key, CBOR
     algorithm = models.IntegerField()  # COSE algorithm identifier

@@ -1,5 +1,6 @@
 """People, their roles, and how they are made."""
 
+import hashlib
 import secrets
 import unicodedata
 import uuid
@@ -69,18 +70,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("mail address"), unique=True, error_messages={"unique": _("Somebody has this address.")}
     )
     name = models.CharField(_("name"), max_length=150, blank=True)
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="people", verbose_name=_("tenant")
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="people", verbose_name=_("tenant"))
     role = models.CharField(_("role"), max_length=20, choices=Role, default=Role.USER)
     is_active = models.BooleanField(_("active"), default=True)
     language = models.CharField(_("language"), max_length=10, blank=True)
     security_version = models.PositiveIntegerField(default=1, editable=False)
-    webauthn_handle = models.BinaryField(
-        max_length=64, unique=True, default=new_webauthn_handle, editable=False
-    )
+    webauthn_handle = models.BinaryField(max_length=64, unique=True, default=new_webauthn_handle, editable=False)
     mfa_enrolled_at = models.DateTimeField(_("enrolled since"), null=True, blank=True, editable=False)
     first_sign_in_at = models.DateTimeField(null=True, blank=True, editable=False)
+    known_since = models.DateTimeField(default=timezone.now, editable=False)
     grace_closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     joined_at = models.DateTimeField(null=True, blank=True, editable=False)
     date_joined = models.DateTimeField(_("added"), default=timezone.now, editable=False)
@@ -120,3 +118,23 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split()[0] if self.name.strip() else self.email
+
+
+class AddressAnchor(models.Model):
+    """When a mail address was first known here, and whether its grace was closed.
+
+    Keyed by a digest and kept when the person is deleted, so that re-creating somebody under the same address
+    neither lengthens nor renews their grace.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    known_since = models.DateTimeField(default=timezone.now)
+    grace_closed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+def address_digest(email: str) -> str:
+    """SHA-256 of the normalised address, in hex."""
+    return hashlib.sha256(normalise_address(email).encode()).hexdigest()

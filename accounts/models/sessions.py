@@ -38,6 +38,7 @@ class Session(AbstractBaseSession):
     proofs = models.JSONField(_("proved"), default=list)
     replacement_open = models.BooleanField(default=False)
     grant_tenant = models.UUIDField(null=True)
+    grant_role = models.CharField(max_length=24, blank=True)
     grant_policy_version = models.PositiveIntegerField(null=True)
     grant_floor = models.CharField(max_length=16, blank=True)
     grant_security_version = models.PositiveIntegerField(null=True)

@@ -47,17 +47,13 @@ class Tenant(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("short name"), max_length=63, unique=True)
-    time_zone = models.CharField(
-        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
-    )
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     totp_issuer = models.CharField(
         _("name in authenticator apps"),
         max_length=60,
         blank=True,
         validators=[
-            RegexValidator(
-                r"^[^:%\x00-\x1f]*$", _("Leave out colons, per cent signs and control characters.")
-            )
+            RegexValidator(r"^[^:%\x00-\x1f]*$", _("Leave out colons, per cent signs and control characters."))
         ],
         help_text=_("What people see in their app beside the code. Empty: the tenant's name."),
     )
@@ -103,9 +99,7 @@ class Tenant(models.Model):
 class TenantDomain(models.Model):
     """A mail domain whose verified addresses join the tenant at sign-up. Set by platform administrators only."""
 
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, related_name="domains", verbose_name=_("tenant")
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains", verbose_name=_("tenant"))
     domain = models.CharField(
         _("domain"),
         max_length=253,

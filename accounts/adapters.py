@@ -1,0 +1,148 @@
+"""What this room asks of the policy, with safe answers of its own.
+
+`settings.MFA_ADAPTER` and `settings.ACCOUNT_ADAPTER` name subclasses in the policies room; nothing here
+imports upwards.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.assurance import Method
+from accounts.errors import TooManyRequests
+from accounts.flows import people, sign_in, throttles
+from accounts.models import Binding, User
+from audit.context import client_ip
+from audit.kinds import Kind
+from audit.log import Outcome, record, unit_of_work
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+# What a policy calls a method, and what allauth calls it in MFA_SUPPORTED_TYPES.
+SUPPORTED_TYPE = {Method.WEBAUTHN: "webauthn", Method.TOTP: "totp", Method.RECOVERY_CODE: "recovery_codes"}
+
+
+class EncryptedMFAAdapter(DefaultMFAAdapter):
+    """Secrets under the key ring, and the questions about a person's factors with strict default answers."""
+
+    def encrypt(self, text: str) -> str:
+        """Refuse: a secret is sealed for one row and one owner (`accounts.keyring.seal`), which allauth cannot name."""
+        raise TypeError("Secrets are sealed by the enrolment flow, not through allauth.")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Refuse, for the same reason as `encrypt`."""
+        raise TypeError("Secrets are opened by the verification flow, not through allauth.")
+
+    def is_mfa_enabled(self, user: Any, types: Sequence[str] | None = None) -> bool:
+        """Whether the person owns a live authenticator of these allauth types (any type when None)."""
+        if user.is_anonymous:
+            return False
+        methods = [method for method, name in SUPPORTED_TYPE.items() if types is None or name in types]
+        return Binding.objects.filter(person=user, unbound_at=None, kind__in=methods).exists()
+
+    def get_totp_issuer(self) -> str:
+        raise TypeError("The issuer is the tenant's: Tenant.issuer.")
+
+    def can_delete_authenticator(self, authenticator: Any) -> bool:
+        """allauth's hook: may its owner remove this authenticator?"""
+        return self.may_remove(authenticator.user, authenticator.binding.pk)
+
+    # What the policy is asked. Safe without one: everything the site supports, nothing taken away.
+
+    def allowed_methods(self, person: User) -> tuple[Method, ...]:
+        """The methods this person may enrol, preferred first: never more than the site supports."""
+        return tuple(m for m, name in SUPPORTED_TYPE.items() if name in settings.MFA_SUPPORTED_TYPES)
+
+    def may_remove(self, person: User, binding_id: uuid.UUID) -> bool:
+        """Whether the owner may remove this authenticator without putting another in its place."""
+        return False
+
+    def may_turn_off(self, person: User) -> bool:
+        """Whether the owner may do without two-step verification."""
+        return False
+
+    def is_fresh(self, person: User, session: "SessionStore") -> bool:
+        """Whether this session proved enough, recently enough, for a sensitive action."""
+        return False
+
+    def fresh_for(self, person: User) -> timedelta:
+        """How long a proof counts as fresh for sensitive actions."""
+        return timedelta(minutes=5)
+
+    def passkey_login_allowed(self, person: User) -> bool:
+        """Whether this person may sign in with a passkey and no password."""
+        return False
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-in and sign-up through allauth, with our throttles, our record and our one way to a session."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SIGNUP_OPEN)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_ip(request)
+
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Never: allauth's pages answer as pages."""
+        return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the guess before the password is looked at; a pause is recorded and told."""
+        try:
+            throttles.count(*_limits(credentials))
+        except TooManyRequests as pause:
+            record(Kind.SIGN_IN_THROTTLED, outcome=Outcome.REFUSED, until=pause.until)
+            raise self.validation_error("too_many_login_attempts") from pause
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        person = super().authenticate(request, **credentials)
+        if person is not None:
+            throttles.forgive(*_limits(credentials))
+        return person
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        sign_in.record_failure(str(credentials.get("email", "")))
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """The one place where a session comes to be somebody's (security 59)."""
+        with unit_of_work():
+            super().login(request, user)
+            sign_in.complete(user, request.session)
+
+    def logout(self, request: HttpRequest) -> None:
+        sign_in.sign_out(request)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Somebody signs themselves up: a member of the default tenant until their address is verified."""
+        return people.sign_up(
+            user,
+            email=form.cleaned_data["email"],
+            password=form.cleaned_data["password1"],
+            name=form.cleaned_data.get("name", ""),
+        )
+
+    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
+        with unit_of_work():
+            confirmed = super().confirm_email(request, email_address)
+            if confirmed:
+                people.address_verified(email_address)
+        return confirmed
+
+    def set_password(self, user: User, password: str) -> None:
+        people.set_password(user, password)
+
+
+def _limits(credentials: dict[str, Any]) -> tuple[tuple[throttles.Limit, str], ...]:
+    network = throttles.here()
+    return (
+        (throttles.PASSWORD_BY_ACCOUNT, f"{network}|{credentials.get('email', '')}"),
+        (throttles.PASSWORD_BY_NETWORK, network),
+    )

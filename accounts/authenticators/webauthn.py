@@ -1,0 +1,292 @@
+"""WebAuthn: enrolling security keys and passkeys, and proving them. No HTTP, and nothing is recorded here.
+
+The way of every ceremony: `begin_*` stores a row and returns the browser's options; `complete_enrolment` or
+`verify_assertion` uses that row up, commits that, and then verifies; they refuse to run inside a transaction
+and change nothing else. What they return is validated, and the flow keeps it inside its own unit of work:
+`store` a new credential, `accept` an assertion (which is where the signature counter decides).
+
+Section numbers are those of WebAuthn Level 3.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.authenticators import webauthn_options as options
+from accounts.authenticators.aaguids import product_name
+from accounts.authenticators.webauthn_attestation import verify_statement
+from accounts.authenticators.webauthn_ceremonies import (
+    Purpose,
+    Scope,
+    UserVerification,
+    begin,
+    purge_expired,
+    take,
+)
+from accounts.authenticators.webauthn_data import (
+    AuthenticatorData,
+    ClientData,
+    Signed,
+    read_answer,
+    read_registration,
+    read_signed,
+)
+from accounts.authenticators.webauthn_errors import (
+    BackupEligibilityChanged,
+    BackupStateInvalid,
+    CloneSuspected,
+    CredentialTaken,
+    EmbeddedPage,
+    NoCredentials,
+    NotDiscoverable,
+    NotPresent,
+    NotVerified,
+    PersonInactive,
+    SecondFactorOnly,
+    UnknownCredential,
+    WebAuthnError,
+    WrongOrigin,
+    WrongPerson,
+    WrongRelyingParty,
+    WrongType,
+)
+from accounts.authenticators.webauthn_keys import accept_public_key, verify_signature
+from accounts.models import Binding, Ceremony, User, WebAuthnCredential
+
+__all__ = [
+    "Assertion",
+    "NewCredential",
+    "Purpose",
+    "accept",
+    "begin_assertion",
+    "begin_enrolment",
+    "begin_passkey",
+    "complete_enrolment",
+    "purge_expired",
+    "store",
+    "verify_assertion",
+]
+
+CREATE: Final = "webauthn.create"
+GET: Final = "webauthn.get"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """A verified registration: all of it that is kept (§7.1 step 27). `public_key` is a COSE_Key."""
+
+    credential_id: bytes
+    public_key: bytes
+    algorithm: int
+    aaguid: UUID
+    transports: tuple[str, ...]
+    user_verified: bool
+    passwordless: bool
+    backup_eligible: bool
+    backed_up: bool
+    sign_count: int
+    attestation: str
+
+    @property
+    def product(self) -> str:
+        """What the authenticator is sold as, as far as it says so and we know; else empty."""
+        return product_name(self.aaguid)
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A verified assertion. It proves nothing until `accept` has looked at the counter."""
+
+    binding: Binding
+    user_verified: bool
+    new_counter: int
+    backed_up: bool
+
+
+def begin_enrolment(person: User, *, session_id: UUID, passwordless: bool) -> options.Options:
+    """Options for a new key (second factor) or a passkey, which must verify its user and be discoverable."""
+    verification = UserVerification.REQUIRED if passwordless else UserVerification.of_second_factors()
+    scope = Scope.of(Purpose.ENROL, session_id, person)
+    challenge = begin(scope, verification, passwordless=passwordless)
+    return options.creation(person, challenge, passwordless=passwordless, verification=verification)
+
+
+def complete_enrolment(person: User, *, session_id: UUID, answer: object) -> NewCredential:
+    """Verify the answer to `begin_enrolment` (§7.1); `answer` is its JSON text, or that parsed.
+
+    The ceremony is used up whatever comes of it. Raises a WebAuthnError; RuntimeError inside a transaction.
+    """
+    shell = read_answer(answer)
+    ceremony = take(shell.client_data.challenge, Scope.of(Purpose.ENROL, session_id, person))
+    _check_client_data(shell.client_data, CREATE)
+    registration = read_registration(shell)
+    data = registration.authenticator_data
+    _check_authenticator(data, ceremony)
+    public_key, algorithm = accept_public_key(registration.credential.public_key)
+    attestation = verify_statement(registration, shell.client_data.digest)
+    if ceremony.passwordless and registration.discoverable is False:
+        raise NotDiscoverable
+    return NewCredential(
+        credential_id=registration.credential.credential_id,
+        public_key=public_key,
+        algorithm=algorithm,
+        aaguid=registration.credential.aaguid,
+        transports=registration.transports,
+        user_verified=data.user_verified,
+        passwordless=ceremony.passwordless,
+        backup_eligible=data.backup_eligible,
+        backed_up=data.backed_up,
+        sign_count=data.sign_count,
+        attestation=attestation.value,
+    )
+
+
+def store(binding: Binding, new: NewCredential) -> WebAuthnCredential:
+    """Keep a new credential with its binding, whose `last_counter` it sets.
+
+    The database's unique constraint decides whether the credential is new, for anybody (§7.1 step 26): raises
+    CredentialTaken, and the binding is then the caller's to roll back.
+    """
+    credential = WebAuthnCredential(
+        binding=binding,
+        credential_id=new.credential_id,
+        public_key=new.public_key,
+        algorithm=new.algorithm,
+        aaguid=new.aaguid,
+        transports=list(new.transports),
+        user_verified=new.user_verified,
+        passwordless=new.passwordless,
+        backup_eligible=new.backup_eligible,
+        backed_up=new.backed_up,
+        attestation=new.attestation,
+    )
+    try:
+        with transaction.atomic():
+            credential.save(force_insert=True)
+            binding.last_counter = new.sign_count
+            binding.save(update_fields=["last_counter"])
+    except IntegrityError as error:
+        raise CredentialTaken from error
+    return credential
+
+
+def begin_assertion(
+    person: User, *, session_id: UUID, purpose: Ceremony.Purpose, alone: bool = False
+) -> options.Options:
+    """Options to prove one of this person's keys, as second factor or to reauthenticate.
+
+    `alone`: no other factor stands beside it, so it must verify its user (§7.2 step 17). Raises NoCredentials
+    when there is no key that could answer.
+    """
+    if purpose not in (Purpose.SECOND_FACTOR, Purpose.REAUTHENTICATE):
+        raise ValueError(purpose)
+    allowed = options.live_credentials(person)
+    if not allowed:
+        raise NoCredentials
+    verification = UserVerification.REQUIRED if alone else UserVerification.of_second_factors()
+    challenge = begin(Scope.of(purpose, session_id, person), verification)
+    return options.request(challenge, allowed=allowed, verification=verification)
+
+
+def begin_passkey(*, session_id: UUID) -> options.Options:
+    """Options to sign in with a passkey and nothing else: whoever answers, their user must be verified."""
+    challenge = begin(Scope.of(Purpose.PASSKEY, session_id, None), UserVerification.REQUIRED)
+    return options.request(challenge, allowed=(), verification=UserVerification.REQUIRED)
+
+
+def verify_assertion(person: User | None, *, session_id: UUID, purpose: Ceremony.Purpose, answer: object) -> Assertion:
+    """Verify the answer to `begin_assertion`, or to `begin_passkey` when `person` is None (§7.2).
+
+    The ceremony is used up whatever comes of it; nothing else changes: pass the result to `accept`. Raises a
+    WebAuthnError, with the binding where it is known; RuntimeError inside a transaction.
+    """
+    shell = read_answer(answer)
+    ceremony = take(shell.client_data.challenge, Scope.of(purpose, session_id, person))
+    _check_client_data(shell.client_data, GET)
+    signed = read_signed(shell)
+    credential = _credential_of(signed, person)
+    try:
+        _check_signed(signed, credential, ceremony, shell.client_data.digest)
+    except WebAuthnError as error:
+        error.binding = credential.binding
+        raise
+    data = signed.authenticator_data
+    return Assertion(credential.binding, data.user_verified, data.sign_count, data.backed_up)
+
+
+def accept(assertion: Assertion) -> Binding:
+    """Let a verified assertion count, inside the caller's unit of work; returns the binding as it now stands.
+
+    One conditional UPDATE: the counter goes up, or was and is zero, as with synced passkeys (§7.2 step 22).
+    Raises CloneSuspected otherwise, and UnknownCredential when the key was removed meanwhile.
+    """
+    binding, count = assertion.binding, assertion.new_counter
+    live = Binding.objects.filter(pk=binding.pk, unbound_at=None, locked_at=None)
+    advanced = Q(last_counter=None) | (Q(last_counter__lt=count) if count else Q(last_counter=0))
+    if not live.filter(advanced).update(last_counter=count, last_used_at=timezone.now()):
+        raise CloneSuspected(binding) if live.exists() else UnknownCredential(binding)
+    WebAuthnCredential.objects.filter(pk=binding.pk).update(backed_up=assertion.backed_up)
+    binding.refresh_from_db()
+    return binding
+
+
+def _check_client_data(client: ClientData, kind: str) -> None:
+    """§7.1 steps 7 to 11, §7.2 steps 10 to 14; the challenge was checked by the look-up of its ceremony."""
+    if client.type != kind:
+        raise WrongType
+    if client.embedded:
+        raise EmbeddedPage
+    if client.origin not in settings.WEBAUTHN_ORIGINS:
+        raise WrongOrigin
+
+
+def _check_authenticator(data: AuthenticatorData, ceremony: Ceremony) -> None:
+    """§7.1 steps 14 to 18, §7.2 steps 15 to 18: relying party, presence, verification, backup flags."""
+    expected = hashlib.sha256(settings.WEBAUTHN_RP_ID.encode()).digest()
+    if not hmac.compare_digest(data.rp_id_hash, expected):
+        raise WrongRelyingParty
+    if not data.user_present:
+        raise NotPresent
+    if ceremony.user_verification == UserVerification.REQUIRED and not data.user_verified:
+        raise NotVerified
+    if data.backed_up and not data.backup_eligible:
+        raise BackupStateInvalid
+
+
+def _credential_of(signed: Signed, person: User | None) -> WebAuthnCredential:
+    """The live credential of this id; of this person, when there is one (§7.2 steps 5 and 6)."""
+    live = WebAuthnCredential.objects.select_related("binding__person").filter(
+        credential_id=signed.credential_id, binding__unbound_at=None, binding__locked_at=None
+    )
+    if person is not None:
+        live = live.filter(binding__person=person)
+    credential = live.first()
+    if credential is None:
+        raise UnknownCredential
+    return credential
+
+
+def _check_signed(signed: Signed, credential: WebAuthnCredential, ceremony: Ceremony, client_data_hash: bytes) -> None:
+    """§7.2 steps 6 and 15 to 21. What depends on the owner's state is told only to who has the key."""
+    owner, data = credential.binding.person, signed.authenticator_data
+    is_passkey = ceremony.purpose == Purpose.PASSKEY
+    if signed.user_handle is None:
+        if is_passkey:
+            raise WrongPerson
+    elif not hmac.compare_digest(signed.user_handle, bytes(owner.webauthn_handle)):
+        raise WrongPerson
+    _check_authenticator(data, ceremony)
+    verify_signature(bytes(credential.public_key), data.raw + client_data_hash, signed.signature)
+    if data.backup_eligible != credential.backup_eligible:
+        raise BackupEligibilityChanged
+    if is_passkey and not (credential.passwordless and credential.user_verified):
+        raise SecondFactorOnly
+    if not owner.is_active:
+        raise PersonInactive

@@ -1,0 +1,141 @@
+"""What every change of somebody's factors shares: rows that begin and end, and what follows.
+
+The callers hold the person's row (`people.lock`), so that enrolment, reset and policy changes take turns and
+leave either the old or the new state (security 61).
+"""
+
+from typing import TYPE_CHECKING
+
+from allauth.mfa.models import Authenticator
+from django.utils import timezone
+
+from accounts import notices
+from accounts.assurance import Method, Proof
+from accounts.errors import EnrolmentExpired, MethodNotAllowed, NotFresh
+from accounts.flows import people
+from accounts.models import Binding, PendingEnrolment, Session, User
+from accounts.policy import policy
+from audit import context
+from audit.kinds import Kind
+from audit.log import record
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+
+def require_fresh(person: User, session: "SessionStore") -> None:
+    """Raise NotFresh unless this session just proved enough to touch factors (security 51)."""
+    if not policy().is_fresh(person, session):
+        raise NotFresh
+
+
+def require_may_bind(person: User, session: "SessionStore", method: Method) -> None:
+    """Raise MethodNotAllowed or NotFresh unless this person may add or replace this kind of factor now.
+
+    Whom a recovery code let in may bind one factor without another proof: their phone may be gone.
+    """
+    if method not in policy().allowed_methods(person):
+        raise MethodNotAllowed
+    if not session.row.replacement_open:
+        require_fresh(person, session)
+
+
+def lock_unchanged(person: User, session: "SessionStore") -> User:
+    """Lock the person's row; raise EnrolmentExpired if their security changed since this request began.
+
+    A reset, a removal or an enrolment that finished first wins; nothing it did is undone.
+    """
+    locked = people.lock(person)
+    alive = Session.objects.filter(public_id=session.row.public_id, ended_at=None).exists()
+    if not alive or locked.security_version != person.security_version:
+        raise EnrolmentExpired
+    return locked
+
+
+def new_binding(
+    person: User, kind: str, *, name: str = "", data: dict[str, str] | None = None, **fields: object
+) -> Binding:
+    """A binding with its allauth companion row. `data` is what allauth's row shows: never a secret in clear."""
+    allauth_type = Authenticator.Type.RECOVERY_CODES if kind == Binding.Kind.RECOVERY_CODE else kind
+    here = context.current()
+    authenticator = Authenticator.objects.create(user=person, type=allauth_type, data=data or {})
+    return Binding.objects.create(
+        authenticator=authenticator,
+        person=person,
+        kind=kind,
+        name=name,
+        bound_ip=here.ip or None,
+        bound_by=person.pk,
+        **fields,
+    )
+
+
+def bound(
+    person: User,
+    session: "SessionStore",
+    binding: Binding,
+    *,
+    event: Kind = Kind.AUTHENTICATOR_ADDED,
+    user_verified: bool = False,
+) -> Proof:
+    """What follows every new factor: state, version, event, notice, and the proof for this session."""
+    if person.mfa_enrolled_at is None:
+        person.mfa_enrolled_at = binding.bound_at
+        person.save(update_fields=["mfa_enrolled_at"])
+    people.raise_security_version(person)
+    record(
+        event,
+        actor=person,
+        target=person,
+        authenticator=str(binding.pk),
+        method=binding.kind,
+        name=binding.name,
+    )
+    notices.send("authenticator_added", person, what=str(binding))
+    proof = Proof(
+        method=Method(binding.kind),
+        at=binding.bound_at,
+        binding=binding.pk,
+        user_verified=user_verified,
+        bound_at=binding.bound_at,
+    )
+    session.prove(person, proof)
+    session.change(replacement_open=False)
+    return proof
+
+
+def unbind(binding: Binding, *, actor: User | None, reason: str) -> None:
+    """Take an authenticator out of use; its record stays (security 58)."""
+    authenticator = binding.authenticator
+    here = context.current()
+    Binding.objects.filter(pk=binding.pk, unbound_at=None).update(
+        authenticator=None,
+        unbound_at=timezone.now(),
+        unbound_ip=here.ip or None,
+        unbound_by=actor.pk if actor else None,
+        unbound_reason=reason,
+    )
+    if authenticator is not None:
+        authenticator.delete()
+
+
+def strip(person: User, *, actor: User | None, reason: str) -> list[Binding]:
+    """Unbind everything a person has, pending set-ups too; returns what there was."""
+    live = list(Binding.objects.filter(person=person, unbound_at=None).select_related("authenticator"))
+    for binding in live:
+        unbind(binding, actor=actor, reason=reason)
+    PendingEnrolment.objects.filter(person=person).delete()
+    forget_enrolment_if_bare(person)
+    people.raise_security_version(person)
+    return live
+
+
+def forget_enrolment_if_bare(person: User) -> None:
+    """`mfa_enrolled_at` says since when there is a factor; recovery codes alone are none, and go with the last."""
+    live = Binding.objects.filter(person=person, unbound_at=None).select_related("authenticator")
+    if live.exclude(kind=Binding.Kind.RECOVERY_CODE).exists():
+        return
+    for codes in live:
+        unbind(codes, actor=None, reason="last_factor_gone")
+    person.mfa_enrolled_at = None
+    person.save(update_fields=["mfa_enrolled_at"])

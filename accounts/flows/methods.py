@@ -1,0 +1,49 @@
+"""Which of their factors a person may use now, in the order in which they are offered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from accounts.assurance import Method
+from accounts.models import Binding, User
+from accounts.policy import policy
+
+_RANK = (Method.WEBAUTHN, Method.TOTP, Method.RECOVERY_CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One kind of factor a person owns. Keys are one option however many there are, and never paused."""
+
+    method: Method
+    paused_until: datetime | None
+    locked: bool
+
+    @property
+    def usable(self) -> bool:
+        return not self.locked and self.paused_until is None
+
+
+def live(person: User) -> list[Binding]:
+    """The person's authenticators, oldest first."""
+    return list(
+        Binding.objects.filter(person=person, unbound_at=None).select_related("credential").order_by("bound_at")
+    )
+
+
+def options(person: User) -> list[Option]:
+    """What the person owns and the policy allows, keys first; all they own where nothing of it is allowed.
+
+    (Who owns only what is no longer allowed proves that first, and then enrols something better.)
+    """
+    now = timezone.now()
+    owned = {Method(b.kind): b for b in live(person) if b.kind != Method.WEBAUTHN or b.locked_at is None}
+    allowed = set(policy().allowed_methods(person))
+    offered = [m for m in _RANK if m in owned and m in allowed] or [m for m in _RANK if m in owned]
+    return [_option(method, owned[method], now) for method in offered]
+
+
+def _option(method: Method, binding: Binding, now: datetime) -> Option:
+    paused = binding.paused_until if binding.paused_until and binding.paused_until > now else None
+    return Option(method, paused, binding.locked_at is not None)

@@ -1,0 +1,153 @@
+"""Making people, and changing who they are: every change that must void their sessions' grants does."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Group
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.errors import NotAllowed
+from accounts.models import AddressAnchor, Role, Session, Tenant, TenantDomain, User
+from accounts.models.people import address_digest, normalise_address
+from accounts.session_store import end
+from audit.kinds import Kind
+from audit.log import record, unit_of_work
+
+
+def raise_security_version(person: User) -> None:
+    """Void every grant of this person: the next request of each session is judged anew."""
+    User.objects.filter(pk=person.pk).update(security_version=F("security_version") + 1)
+    person.refresh_from_db(fields=["security_version"])
+
+
+def lock(person: User) -> User:
+    """The person's row, held until the transaction ends: enrolment, reset and policy changes take turns."""
+    return User.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=person.pk)
+
+
+@unit_of_work
+def create(person: User, *, password: str | None, verified: bool = False) -> User:
+    """Save a new person with their address, known since that address was first known."""
+    person.email = normalise_address(person.email)
+    anchor, _ = AddressAnchor.objects.get_or_create(digest=address_digest(person.email))
+    person.known_since, person.grace_closed_at = anchor.known_since, anchor.grace_closed_at
+    person.set_password(password)
+    person.save(force_insert=True)
+    EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=verified)
+    return person
+
+
+@unit_of_work
+def sign_up(person: User, *, email: str, password: str, name: str = "") -> User:
+    """Somebody registers: in the default tenant, unverified, without any right."""
+    person.email, person.name = email, name
+    person.tenant = Tenant.objects.get(is_default=True)
+    create(person, password=password)
+    record(Kind.PERSON_SIGNED_UP, actor=person, target=person)
+    return person
+
+
+@unit_of_work
+def add(*, email: str, name: str, tenant: Tenant, role: str, actor: User, language: str = "") -> User:
+    """An administrator adds a person, who sets their own password from a mailed link (`flows.invitations`)."""
+    if not (actor.is_superuser or (actor.is_staff and actor.tenant_id == tenant.pk)):
+        raise NotAllowed
+    person = User(email=email, name=name, tenant=tenant, role=role, language=language, joined_at=timezone.now())
+    create(person, password=None)
+    record(Kind.PERSON_ADDED, actor=actor, target=person, role=role)
+    return person
+
+
+@unit_of_work
+def address_verified(address: Any) -> None:
+    """A mailbox was proved. The first time, its domain decides the tenant; later addresses never move anybody.
+
+    Only somebody still in the default tenant, without a right to lose, is moved.
+    """
+    person = lock(address.user)
+    record(Kind.PERSON_EMAIL_VERIFIED, actor=person, target=person)
+    if person.joined_at is not None:
+        return
+    domain = TenantDomain.objects.filter(domain=address.email.partition("@")[2].lower()).first()
+    person.joined_at = timezone.now()
+    if domain is not None and person.tenant.is_default and not person.is_staff:
+        person.tenant_id = domain.tenant_id
+        record(
+            Kind.PERSON_JOINED_TENANT,
+            actor=person,
+            target=person,
+            tenant=domain.tenant_id,
+            domain=domain.domain,
+        )
+    person.save(update_fields=["tenant", "joined_at"])
+    raise_security_version(person)
+
+
+@unit_of_work
+def set_password(person: User, password: str) -> None:
+    """Set a password, by its owner or from a mailed link. Ends every other session through the session hash."""
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    raise_security_version(person)
+    record(Kind.PASSWORD_CHANGED, actor=person, target=person)
+
+
+@unit_of_work
+def change(person: User, *, actor: User, **fields: Any) -> User:
+    """Change name, role, language, active state or tenant of a person, one event for what really changed.
+
+    Raises NotAllowed for fields an administrator of this kind may not touch, and for one's own role or state.
+    """
+    locked = lock(person)
+    changed = {name: value for name, value in fields.items() if getattr(locked, name) != value}
+    if not changed:
+        return locked
+    _require_may_change(actor, locked, changed)
+    before = {name: str(getattr(locked, name)) for name in changed}
+    for name, value in changed.items():
+        setattr(locked, name, value)
+    locked.save(update_fields=[*changed])
+    raise_security_version(locked)
+    if changed.get("is_active") is False:
+        end(Session.objects.filter(person=locked))
+    record(
+        Kind.PERSON_CHANGED,
+        actor=actor,
+        target=locked,
+        before=before,
+        after={n: str(v) for n, v in changed.items()},
+    )
+    return locked
+
+
+@unit_of_work
+def set_groups(person: User, groups: Iterable[Group], *, actor: User) -> None:
+    """Put a person into exactly these groups; the policy may look at groups, so grants are void."""
+    locked = lock(person)
+    if not actor.is_superuser:
+        raise NotAllowed
+    before = sorted(locked.groups.values_list("name", flat=True))
+    locked.groups.set(groups)
+    after = sorted(locked.groups.values_list("name", flat=True))
+    if before != after:
+        record(Kind.GROUPS_CHANGED, actor=actor, target=locked, before=before, after=after)
+
+
+def manages(actor: User, person: User) -> bool:
+    """Whether this administrator answers for this person: their own tenant's, or anybody's on the platform."""
+    if not actor.is_active or not actor.is_staff:
+        return False
+    return actor.is_superuser or (actor.tenant_id == person.tenant_id and not person.is_superuser)
+
+
+def _require_may_change(actor: User, person: User, changed: dict[str, Any]) -> None:
+    if not manages(actor, person):
+        raise NotAllowed
+    if actor.pk == person.pk and changed.keys() & {"role", "is_active", "tenant"}:
+        raise NotAllowed
+    if not actor.is_superuser and not changed.keys() <= {"name", "language", "role", "is_active"}:
+        raise NotAllowed
+    if changed.get("role", Role.USER) not in Role.values:
+        raise NotAllowed

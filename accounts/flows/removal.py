@@ -1,0 +1,53 @@
+"""The owner takes a factor away, or does without two-step verification where the policy permits."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from accounts import notices
+from accounts.errors import CannotTurnOff, LastAuthenticator, NotEnrolled
+from accounts.flows import binding as bindings
+from accounts.flows import people
+from accounts.models import Binding, User
+from accounts.policy import policy
+from audit.kinds import Kind
+from audit.log import record, unit_of_work
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+
+@unit_of_work
+def remove(person: User, session: "SessionStore", binding_id: uuid.UUID) -> None:
+    """Remove one authenticator. Raises NotFresh, NotEnrolled, or LastAuthenticator while the policy needs it."""
+    bindings.require_fresh(person, session)
+    locked = people.lock(person)
+    binding = (
+        Binding.objects.select_related("authenticator").filter(person=locked, pk=binding_id, unbound_at=None).first()
+    )
+    if binding is None:
+        raise NotEnrolled
+    if not policy().may_remove(locked, binding.pk):
+        raise LastAuthenticator
+    bindings.unbind(binding, actor=locked, reason="removed")
+    bindings.forget_enrolment_if_bare(locked)
+    people.raise_security_version(locked)
+    record(
+        Kind.AUTHENTICATOR_REMOVED,
+        actor=locked,
+        target=locked,
+        authenticator=str(binding.pk),
+        method=binding.kind,
+    )
+    notices.send("authenticator_removed", locked, what=str(binding))
+
+
+@unit_of_work
+def turn_off(person: User, session: "SessionStore") -> None:
+    """Remove every factor at once, by a current one. Raises NotFresh or CannotTurnOff."""
+    bindings.require_fresh(person, session)
+    locked = people.lock(person)
+    if not policy().may_turn_off(locked):
+        raise CannotTurnOff
+    removed = bindings.strip(locked, actor=locked, reason="turned_off")
+    record(Kind.TWO_STEP_TURNED_OFF, actor=locked, target=locked, removed=len(removed))
+    notices.send("two_step_turned_off", locked, what="")

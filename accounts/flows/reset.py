@@ -1,0 +1,102 @@
+"""Resetting somebody's two-step verification: by an administrator who says why and how they knew who asked.
+
+Shows and sets no secret: it removes factors and ends sessions. Grace never reopens, so the person has to
+enrol at their next sign-in.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts import notices
+from accounts.errors import AccountsError, NotAllowed
+from accounts.flows import binding as bindings
+from accounts.flows import people
+from accounts.models import AddressAnchor, Binding, RecoveryCode, Session, User
+from accounts.models.people import address_digest
+from accounts.session_store import end
+from audit.kinds import Kind
+from audit.log import Outcome, record, unit_of_work
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+
+class ReasonMissing(AccountsError):
+    """A reset without a reason, or without saying how the person was recognised."""
+
+    code = "reason_missing"
+    message = _("Say why, and how you made sure who asked: it becomes part of the record.")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a reset of one person would take away."""
+
+    person: User
+    removes: list[str | Promise]
+    sessions: int
+
+
+def preview(person: User) -> Preview:
+    """What is there to lose; changes nothing."""
+    live = Binding.objects.filter(person=person, unbound_at=None)
+    removes: list[str | Promise] = [str(b) for b in live.exclude(kind=Binding.Kind.RECOVERY_CODE)]
+    codes = RecoveryCode.objects.filter(binding__in=live, used_at=None).count()
+    if codes:
+        removes.append(ngettext("%(count)s recovery code", "%(count)s recovery codes", codes) % {"count": codes})
+    return Preview(person, removes, Session.objects.filter(person=person, ended_at=None).count())
+
+
+def reset(person: User, *, actor: User, session: "SessionStore", reason: str, verified_how: str) -> None:
+    """Remove every factor of a person and end their sessions. Raises NotAllowed (recorded), NotFresh, ReasonMissing.
+
+    Nobody resets themselves, another tenant's people, or a platform administrator without being one.
+    """
+    if not may_reset(actor, person):
+        record(
+            Kind.MFA_RESET_REFUSED,
+            actor=actor,
+            target=person,
+            outcome=Outcome.REFUSED,
+            reason=NotAllowed.code,
+        )
+        raise NotAllowed
+    bindings.require_fresh(actor, session)
+    if not reason.strip() or not verified_how.strip():
+        raise ReasonMissing
+    _reset(person, actor=actor, reason=reason.strip(), verified_how=verified_how.strip())
+
+
+def may_reset(actor: User, person: User) -> bool:
+    """Whether this administrator may reset this person."""
+    return actor.pk != person.pk and people.manages(actor, person)
+
+
+@unit_of_work
+def _reset(person: User, *, actor: User, reason: str, verified_how: str) -> None:
+    locked = people.lock(person)
+    removed = bindings.strip(locked, actor=actor, reason="reset")
+    close_grace(locked)
+    ended = end(Session.objects.filter(person=locked))
+    record(
+        Kind.MFA_RESET,
+        actor=actor,
+        target=locked,
+        reason=reason,
+        verified_how=verified_how,
+        removed=len(removed),
+        sessions=ended,
+    )
+    notices.send("mfa_reset", locked, by_other=True)
+
+
+def close_grace(person: User) -> None:
+    """No grace for this person any more, nor for anybody re-created under the same address."""
+    now = timezone.now()
+    User.objects.filter(pk=person.pk, grace_closed_at=None).update(grace_closed_at=now)
+    AddressAnchor.objects.filter(digest=address_digest(person.email), grace_closed_at=None).update(grace_closed_at=now)

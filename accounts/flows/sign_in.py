@@ -1,0 +1,143 @@
+"""From a first factor to a session: what is noted on the way, and what ends a sign-in half-way."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from allauth.account.adapter import get_adapter
+from django.contrib.auth import logout
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import allauth_compat, assurance
+from accounts.assurance import Method, Proof
+from accounts.errors import WrongPassword
+from accounts.models import User
+from accounts.models.people import normalise_address
+from audit.kinds import Kind
+from audit.log import Outcome, record, unit_of_work
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+SECOND_FACTOR_STAGE = "mfa_authenticate"
+_BOUND_TO = "bound_to"
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What a sign-in rests on; when any of it changes before the second factor, the sign-in ends (security 60)."""
+
+    tenant: str
+    policy_version: int
+    security_version: int
+    password: str
+
+    @classmethod
+    def of(cls, person: User) -> "Footing":
+        """As it is now; `password` is Django's session hash, which changes with the password."""
+        return cls(
+            str(person.tenant_id),
+            person.tenant.policy_version,
+            person.security_version,
+            person.get_session_auth_hash(),
+        )
+
+
+def start(session: "SessionStore", person: User, proof: Proof) -> None:
+    """A first factor was right: a new session key, and nothing proved but this (security 63)."""
+    if session.row.person_id is not None:
+        session.flush()
+    elif session.session_key is not None:
+        session.cycle_key()
+    session.start_proving(person, proof)
+    record(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, actor=person, target=person, method=proof.method)
+
+
+def password_proof() -> Proof:
+    """The proof that a right password just gave."""
+    return Proof(method=Method.PASSWORD, at=timezone.now(), binding=None)
+
+
+def bind(stage: Any, person: User) -> None:
+    """Note on a pending sign-in what it rests on."""
+    stage.state[_BOUND_TO] = asdict(Footing.of(person))
+
+
+def pending(request: HttpRequest) -> Any | None:
+    """The login stage of a sign-in that waits for its second factor, or None.
+
+    A sign-in whose footing changed meanwhile, or whose person or tenant was switched off, is ended here.
+    """
+    stage = allauth_compat.get_pending_stage(request)
+    if stage is None or stage.key != SECOND_FACTOR_STAGE or stage.login.user is None:
+        return None
+    person = User.objects.select_related("tenant").filter(pk=stage.login.user.pk).first()
+    if person is not None and person.is_active and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
+        stage.login.user = person
+        return stage
+    abandon(request)
+    return None
+
+
+def abandon(request: HttpRequest) -> None:
+    """Forget a half-finished sign-in and what it proved."""
+    allauth_compat.clear_login(request)
+    request.session.flush()
+
+
+@unit_of_work
+def complete(person: User, session: "SessionStore") -> None:
+    """Somebody is signed in: note when, and record with what."""
+    if person.first_sign_in_at is None:
+        person.first_sign_in_at = timezone.now()
+        person.save(update_fields=["first_sign_in_at"])
+    proofs = session.proofs_of(person)
+    strength = assurance.strength_of(proofs)
+    record(
+        Kind.SIGN_IN_COMPLETED,
+        actor=person,
+        target=person,
+        strength=strength.name.lower(),
+        methods=[proof.method.value for proof in proofs],
+    )
+
+
+def check_password(request: HttpRequest, person: User, password: str) -> Proof:
+    """Prove the password again. Raises WrongPassword, also while guesses are paused; recorded either way."""
+    try:
+        found = get_adapter(request).authenticate(request, email=person.email, password=password)
+    except ValidationError as error:
+        raise WrongPassword from error
+    if found is None or found.pk != person.pk:
+        raise WrongPassword
+    return password_proof()
+
+
+def record_failure(address: str) -> None:
+    """A wrong address or password. The address is never kept: people type passwords there."""
+    person = User.objects.filter(email=normalise_address(address)).first()
+    record(Kind.SIGN_IN_FAILED, target=person, outcome=Outcome.REFUSED)
+
+
+@unit_of_work
+def end_idle(request: HttpRequest) -> None:
+    """End a session that lay unused for too long; the request goes on as nobody's."""
+    person = request.user
+    record(
+        Kind.SESSION_ENDED,
+        actor=person,
+        target=person,
+        session=str(request.session.row.public_id),
+        reason="idle",
+    )
+    logout(request)
+
+
+def sign_out(request: HttpRequest) -> None:
+    """End this session."""
+    person = request.user
+    with unit_of_work():
+        if person.is_authenticated:
+            record(Kind.SIGNED_OUT, actor=person, target=person, session=str(request.session.row.public_id))
+        logout(request)

@@ -1,0 +1,155 @@
+"""Checking codes: count the try, look, and keep what makes a code good once.
+
+Each check holds the authenticator's row from first look to last write, so parallel tries take turns, and
+commits its counter and event before a refusal is raised. A wrong code counts against that authenticator
+alone; the others stay usable.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts import canary, keyring
+from accounts.assurance import Method, Proof
+from accounts.authenticators import recovery_codes, totp
+from accounts.errors import (
+    AccountsError,
+    CodeAlreadyUsed,
+    Locked,
+    NotEnrolled,
+    Paused,
+    SecretsUnavailable,
+    Unreadable,
+    WrongCode,
+    WrongRecoveryCode,
+)
+from accounts.models import Binding, RecoveryCode, User
+from audit.kinds import Kind
+from audit.log import Outcome, record, unit_of_work
+
+PAUSE_FROM = 5  # consecutive failures
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+TOTP_SECRET = "totp"  # noqa: S105 (the kind of secret, not one)
+
+Look = Callable[[Binding, str, datetime], AccountsError | None]
+
+
+def check_code(person: User, method: Method, entered: str) -> Proof:
+    """Prove a factor by a code. Raises WrongCode, CodeAlreadyUsed, Paused, Locked, Unreadable, NotEnrolled or
+    SecretsUnavailable, each recorded; returns the proof for the session.
+    """
+    if method is Method.TOTP and not canary.is_healthy():
+        raise SecretsUnavailable
+    outcome = _attempt(person, method, entered, timezone.now())
+    if isinstance(outcome, AccountsError):
+        raise outcome
+    return outcome
+
+
+def pause_after(failures: int) -> timedelta | None:
+    """How long an authenticator waits after so many failures in a row: 30 s from the fifth, doubling to 1 h."""
+    if failures < PAUSE_FROM:
+        return None
+    return min(FIRST_PAUSE * 2 ** min(failures - PAUSE_FROM, 10), LONGEST_PAUSE)
+
+
+def totp_context(binding: Binding) -> keyring.Context:
+    """What a TOTP secret is sealed for: this row, this owner."""
+    return keyring.Context(kind=TOTP_SECRET, row=binding.pk, owner=binding.person_id)
+
+
+@unit_of_work
+def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof | AccountsError:
+    binding = (
+        Binding.objects.select_for_update(of=("self",))
+        .select_related("authenticator")
+        .filter(person=person, kind=method, unbound_at=None)
+        .first()
+    )
+    if binding is None:
+        return NotEnrolled()
+    if (barred := _barred(person, binding, now)) is not None:
+        return barred
+    refusal = _LOOKS[method](binding, entered, now)
+    if refusal is None:
+        _note_success(person, binding, now)
+        return Proof(method=method, at=now, binding=binding.pk, bound_at=binding.bound_at)
+    if not isinstance(refusal, Unreadable):
+        _note_failure(person, binding, refusal, now)
+    return refusal
+
+
+def _barred(person: User, binding: Binding, now: datetime) -> AccountsError | None:
+    barred: AccountsError | None = None
+    if binding.locked_at is not None:
+        barred = Locked()
+    elif binding.paused_until is not None and binding.paused_until > now:
+        barred = Paused(binding.paused_until)
+    if barred is not None:
+        _record(Kind.SECOND_FACTOR_THROTTLED, person, binding, Outcome.REFUSED, reason=barred.code)
+    return barred
+
+
+def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsError | None:
+    """None when the code is right and unused: the step moves on in one conditional UPDATE (RFC 6238 §5.2)."""
+    code = totp.normalise(entered)
+    if code is None:
+        return WrongCode()
+    try:
+        secret = keyring.unseal(binding.authenticator.data["secret"], totp_context(binding))
+    except keyring.UnreadableSecret as error:
+        _record(Kind.AUTHENTICATOR_UNREADABLE, binding.person, binding, Outcome.FAILED, reason=error.reason)
+        return Unreadable()
+    step = totp.matching_step(secret, code, now)
+    if step is None:
+        return WrongCode()
+    fresh = Binding.objects.filter(pk=binding.pk, last_counter__lt=step, unbound_at=None)
+    return None if fresh.update(last_counter=step) else CodeAlreadyUsed()
+
+
+def _look_at_recovery_code(binding: Binding, entered: str, now: datetime) -> AccountsError | None:
+    """None when one unused code of this set was spent: one conditional UPDATE, whoever else tries it too."""
+    symbols = recovery_codes.normalise(entered)
+    if symbols is None:
+        return WrongRecoveryCode()
+    unspent = RecoveryCode.objects.filter(binding=binding, used_at=None)
+    spent = unspent.filter(digest=recovery_codes.digest_of(symbols)).update(used_at=now)
+    return None if spent == 1 else WrongRecoveryCode()
+
+
+_LOOKS: dict[Method, Look] = {Method.TOTP: _look_at_totp, Method.RECOVERY_CODE: _look_at_recovery_code}
+
+
+def _note_success(person: User, binding: Binding, now: datetime) -> None:
+    Binding.objects.filter(pk=binding.pk).update(failures=0, paused_until=None, last_used_at=now)
+    _record(Kind.SECOND_FACTOR_ACCEPTED, person, binding, Outcome.OK)
+    if binding.kind == Method.RECOVERY_CODE:
+        left = RecoveryCode.objects.filter(binding=binding, used_at=None).count()
+        record(Kind.RECOVERY_CODES_USED, actor=person, target=person, left=left)
+
+
+def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: datetime) -> None:
+    failures = binding.failures + 1
+    pause = pause_after(failures)
+    locked = failures >= settings.MFA_LOCK_AFTER_FAILURES
+    Binding.objects.filter(pk=binding.pk).update(
+        failures=failures, paused_until=now + pause if pause else None, locked_at=now if locked else None
+    )
+    _record(Kind.SECOND_FACTOR_FAILED, person, binding, Outcome.REFUSED, reason=refusal.code)
+    if locked:
+        _record(Kind.AUTHENTICATOR_LOCKED, person, binding, Outcome.REFUSED, failures=failures)
+
+
+def _record(kind: Kind, person: User, binding: Binding, outcome: Outcome, **payload: object) -> None:
+    record(
+        kind,
+        actor=person,
+        target=person,
+        outcome=outcome,
+        authenticator=str(binding.pk),
+        method=binding.kind,
+        **payload,
+    )

@@ -1,0 +1,151 @@
+"""Forms: they parse and bound what people type, and hold no rules."""
+
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import TooManyRequests
+from accounts.flows import sign_in, throttles
+from accounts.models import User
+from accounts.models.people import normalise_address
+
+LONGEST_CODE = 64  # characters, of either kind
+LONGEST_PASSWORD = 1024  # characters; hashing more only helps who wants to keep us busy
+
+
+class LoginForm(allauth_forms.LoginForm):
+    """Address and password. A right pair starts a sign-in; the second factor is the next stage's business."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("Email")
+        self.fields["login"].max_length = 254
+        self.fields["password"].help_text = ""
+        self.fields["password"].validators.append(forms.fields.validators.MaxLengthValidator(LONGEST_PASSWORD))
+
+    def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
+        if self.user.is_active:
+            sign_in.start(request.session, self.user, sign_in.password_proof())
+        return super().login(request, redirect_url=redirect_url)
+
+
+class SignupForm(allauth_forms.SignupForm):
+    """Address, name and a password twice."""
+
+    name = forms.CharField(
+        label=_("Your name"), max_length=150, required=False, widget=forms.TextInput({"autocomplete": "name"})
+    )
+
+    field_order = ["email", "name", "password1", "password2"]
+
+    def clean_email(self) -> str:
+        """Normalised, and counted: whoever registers makes us send mail."""
+        email = normalise_address(super().clean_email())
+        _count_or_refuse((throttles.SIGN_UP_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, email))
+        return email
+
+
+class ResetPasswordForm(allauth_forms.ResetPasswordForm):
+    """The address a reset link is mailed to; the answer is the same whether or not somebody has it."""
+
+    def clean_email(self) -> str:
+        email = normalise_address(self.cleaned_data["email"])
+        _count_or_refuse((throttles.MAIL_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, email))
+        self.cleaned_data["email"] = email
+        return super().clean_email()
+
+
+def _count_or_refuse(*limits: tuple[throttles.Limit, str]) -> None:
+    try:
+        throttles.count(*limits)
+    except TooManyRequests as pause:
+        raise forms.ValidationError(str(pause), code=pause.code) from pause
+
+
+class CodeForm(forms.Form):
+    """One field for a code of either kind. What is no code at all gets the ordinary answer, not a special one."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=LONGEST_CODE,
+        strip=True,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
+        error_messages={"required": _("Enter the code.")},
+    )
+
+
+class RecoveryCodeForm(CodeForm):
+    """As `CodeForm`, for a keyboard with letters."""
+
+    code = forms.CharField(
+        label=_("Recovery code"),
+        max_length=LONGEST_CODE,
+        strip=True,
+        widget=forms.TextInput(
+            {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
+        ),
+        error_messages={"required": _("Enter one of your recovery codes.")},
+    )
+
+
+class CredentialForm(forms.Form):
+    """What the browser's WebAuthn dialog answered, as JSON."""
+
+    credential = forms.CharField(widget=forms.HiddenInput, max_length=64 * 1024)
+
+
+class PasswordForm(forms.Form):
+    """One's own password, again: only where there is no factor yet."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password", "autofocus": True}),
+    )
+
+
+class SavedForm(forms.Form):
+    """“I have saved them”: required."""
+
+    saved = forms.BooleanField(
+        label=_("I have saved my recovery codes"),
+        error_messages={"required": _("Please save your codes first, then tick this box.")},
+    )
+
+
+class NewPasswordForm(forms.Form):
+    """A first password, twice."""
+
+    password1 = forms.CharField(
+        label=_("New password"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+    password2 = forms.CharField(
+        label=_("New password, again"),
+        max_length=LONGEST_PASSWORD,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.person = person
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first, second = cleaned.get("password1"), cleaned.get("password2")
+        if first and second and first != second:
+            self.add_error("password2", _("The two passwords are not the same."))
+        elif first:
+            try:
+                validate_password(first, self.person)
+            except forms.ValidationError as error:
+                self.add_error("password1", error)
+        return cleaned

@@ -1,0 +1,71 @@
+"""Mail that tells people what happened to their account: after commit, never in the way of the request.
+
+What happened, when (with the time zone), from where, and what to do if it was not them. Never a secret, and
+no link that signs in.
+"""
+
+import uuid
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone, translation
+from django_tasks import task
+
+from accounts.models import User
+from audit import context
+
+
+def send(name: str, person: User, *, what: str = "", by_other: bool = False) -> None:
+    """Queue the notice `accounts/mail/<name>` to every verified address of a person, once this commits.
+
+    `by_other`: somebody else acted (an administrator), so the request's address says nothing about this person.
+    """
+    here = context.current()
+    facts = {
+        "what": what,
+        "at": timezone.now().isoformat(),
+        "ip": "" if by_other else here.ip,
+        "agent": "" if by_other else here.user_agent,
+    }
+    transaction.on_commit(partial(deliver.enqueue, name, str(person.pk), facts), robust=True)
+
+
+@task()
+def deliver(name: str, person_id: str, facts: dict[str, str]) -> int:
+    """Render and send one notice; returns to how many addresses. Arguments hold ids and places, no secrets."""
+    person = User.objects.select_related("tenant").get(pk=uuid.UUID(person_id))
+    addresses = person.emailaddress_set.filter(verified=True).values_list("email", flat=True)
+    for address in addresses:
+        mail(name, address, person, **{**facts, "at": datetime.fromisoformat(facts["at"])})
+    return len(addresses)
+
+
+def mail(name: str, address: str, person: User, **extra: Any) -> None:
+    """Send `accounts/mail/<name>_{subject.txt,message.txt,message.html}` in the person's language and zone."""
+    with (
+        translation.override(person.language or settings.LANGUAGE_CODE),
+        timezone.override(person.tenant.zone),
+    ):
+        values = {
+            "person": person,
+            "tenant_name": person.tenant.name,
+            "time_zone": person.tenant.time_zone,
+            "help_url": settings.SITE_URL + reverse("help"),
+            "site_url": settings.SITE_URL,
+            **extra,
+        }
+        subject = " ".join(render_to_string(f"accounts/mail/{name}_subject.txt", values).split())
+        message = EmailMultiAlternatives(
+            subject,
+            render_to_string(f"accounts/mail/{name}_message.txt", values),
+            settings.DEFAULT_FROM_EMAIL,
+            [address],
+        )
+        message.attach_alternative(render_to_string(f"accounts/mail/{name}_message.html", values), "text/html")
+        message.send()

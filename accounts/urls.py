@@ -1,0 +1,87 @@
+"""The accounts pages: allauth's names, each view with its gate.
+
+allauth's own views are listed one by one and marked here; nothing of allauth is reachable that is not listed.
+An unmarked view is gated.
+"""
+
+from allauth.account import views as allauth_views
+from django.conf import settings
+from django.urls import URLPattern, path, re_path
+from django.views.generic import RedirectView
+
+from accounts.gates import enrol_only, pending, public
+from accounts.views import account, people, recovery_codes, second_factor, security, totp, webauthn
+
+account_patterns: list[URLPattern] = [
+    path("login/", public(account.LoginView.as_view()), name="account_login"),
+    path("logout/", pending(account.LogoutView.as_view()), name="account_logout"),
+    path("inactive/", public(allauth_views.account_inactive), name="account_inactive"),
+    path("signup/", public(allauth_views.signup), name="account_signup"),
+    path(
+        "confirm-email/",
+        public(allauth_views.email_verification_sent),
+        name="account_email_verification_sent",
+    ),
+    re_path(
+        r"^confirm-email/(?P<key>[-:\w]+)/$",
+        public(allauth_views.confirm_email),
+        name="account_confirm_email",
+    ),
+    path("email/", account.EmailView.as_view(), name="account_email"),
+    path("password/change/", account.PasswordChangeView.as_view(), name="account_change_password"),
+    path(
+        "password/set/",
+        RedirectView.as_view(pattern_name="account_change_password"),
+        name="account_set_password",
+    ),
+    path("password/reset/", public(allauth_views.password_reset), name="account_reset_password"),
+    path("password/reset/done/", public(allauth_views.password_reset_done), name="account_reset_password_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z-]+?)-(?P<key>[^/]+)/$",
+        public(allauth_views.password_reset_from_key),
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "password/reset/key/done/",
+        public(allauth_views.password_reset_from_key_done),
+        name="account_reset_password_from_key_done",
+    ),
+    path(
+        "reauthenticate/",
+        RedirectView.as_view(pattern_name="mfa_reauthenticate"),
+        name="account_reauthenticate",
+    ),
+    path("invitation/<str:token>/", public(people.InvitationView.as_view()), name="accounts_invitation"),
+]
+
+mfa_patterns: list[URLPattern] = [
+    path("", security.SecurityView.as_view(), name="mfa_index"),
+    path("authenticate/", pending(second_factor.SecondFactorView.as_view()), name="mfa_authenticate"),
+    path("reauthenticate/", enrol_only(second_factor.ReauthenticateView.as_view()), name="mfa_reauthenticate"),
+    path("enrol/", enrol_only(security.EnrolView.as_view()), name="mfa_enrol"),
+    path("turn-off/", security.TurnOffView.as_view(), name="mfa_turn_off"),
+    path("totp/activate/", enrol_only(totp.ActivateTOTPView.as_view()), name="mfa_activate_totp"),
+    path("totp/replace/", totp.ReplaceTOTPView.as_view(), name="mfa_replace_totp"),
+    path("totp/deactivate/", totp.DeactivateTOTPView.as_view(), name="mfa_deactivate_totp"),
+    path("recovery-codes/", recovery_codes.RecoveryCodesView.as_view(), name="mfa_view_recovery_codes"),
+    path(
+        "recovery-codes/generate/",
+        recovery_codes.GenerateRecoveryCodesView.as_view(),
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "recovery-codes/download/",
+        recovery_codes.DownloadRecoveryCodesView.as_view(),
+        name="mfa_download_recovery_codes",
+    ),
+    path("webauthn/", webauthn.KeysView.as_view(), name="mfa_list_webauthn"),
+    path("webauthn/add/", enrol_only(webauthn.AddKeyView.as_view()), name="mfa_add_webauthn"),
+    path("webauthn/keys/<uuid:binding_id>/edit/", webauthn.RenameKeyView.as_view(), name="mfa_edit_webauthn"),
+    path(
+        "webauthn/keys/<uuid:binding_id>/remove/",
+        webauthn.RemoveKeyView.as_view(),
+        name="mfa_remove_webauthn",
+    ),
+]
+if settings.MFA_PASSKEY_LOGIN_ENABLED:
+    mfa_patterns.append(path("webauthn/login/", public(webauthn.PasskeyLoginView.as_view()), name="mfa_login_webauthn"))

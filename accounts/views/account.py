@@ -1,0 +1,59 @@
+"""allauth's account pages where ours must be stricter: sign in, sign out, addresses, password."""
+
+from typing import Any
+
+from allauth.account import views as allauth_views
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from accounts.errors import NotFresh
+from accounts.flows import binding as bindings
+from accounts.flows import sign_in
+from accounts.views.base import Page, next_url, refused, with_next
+
+
+class LoginView(allauth_views.LoginView):
+    """Address and password, or a passkey. Neutral: no tenant is shown before somebody is known."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        if settings.MFA_PASSKEY_LOGIN_ENABLED:
+            context |= {"passkey_login_enabled": True, "passkey_url": reverse("mfa_login_webauthn")}
+        context["next"] = next_url(self.request)
+        context["signup_open"] = settings.SIGNUP_OPEN
+        return context
+
+
+class LogoutView(Page):
+    """Sign out: a signed-in session, or a sign-in that is half-way."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        return self.show("account/logout.html")
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            sign_in.sign_out(request)
+        else:
+            sign_in.abandon(request)
+        return redirect(with_next("account_login", next_url(request)))
+
+
+class FreshMixin:
+    """Asks for a fresh factor before the page does anything (security 51)."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            bindings.require_fresh(request.user, request.session)  # type: ignore[arg-type]
+        except NotFresh as refusal:
+            return refused(request, refusal)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class EmailView(FreshMixin, allauth_views.EmailView):
+    """Mail addresses: a new one is a way to be reached and to reset the password."""
+
+
+class PasswordChangeView(FreshMixin, allauth_views.PasswordChangeView):
+    """A new password, by somebody who just proved a factor and knows the old one."""

@@ -1,0 +1,70 @@
+"""What every page of this room shares: where to go next, and how a refusal becomes a page."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
+
+from accounts.errors import AccountsError, NotFresh, SecretsUnavailable, TooManyRequests
+from accounts.models import User
+
+
+def next_url(request: HttpRequest, default: str = "") -> str:
+    """Where the person wanted to go: a path on this host from `next`, else the default. Other hosts are ignored."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        return wanted
+    return default
+
+
+def with_next(name: str, wanted: str, *args: Any) -> str:
+    """The URL of a named page that leads on to `wanted`."""
+    url = reverse(name, args=args)
+    return f"{url}?{urlencode({'next': wanted})}" if wanted else url
+
+
+class Page(View):
+    """A page whose flow may refuse: the one place where a refusal becomes HTML.
+
+    Never cached (seeds and codes are shown on some). What a form can show, a view catches itself.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+        except AccountsError as refusal:
+            response = refused(request, refusal)
+        add_never_cache_headers(response)
+        return response
+
+    @property
+    def next(self) -> str:
+        return next_url(self.request)
+
+    @property
+    def me(self) -> User:
+        """The signed-in person; the gate has seen to it that there is one."""
+        assert isinstance(self.request.user, User)  # noqa: S101 (narrows a lazy object for the type checker)
+        return self.request.user
+
+    def show(self, template: str, status: int = 200, **context: Any) -> HttpResponse:
+        """Render a page with `next` kept."""
+        return render(self.request, template, {"next": self.next, **context}, status=status)
+
+
+def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
+    """The page for a refusal: prove that it is you, come back later, or be told why on the overview."""
+    if isinstance(refusal, NotFresh):
+        return redirect(with_next("mfa_reauthenticate", request.get_full_path()))
+    if isinstance(refusal, SecretsUnavailable):
+        return render(request, "503.html", {"message": refusal.message}, status=503)
+    if isinstance(refusal, TooManyRequests):
+        return render(request, "429.html", {"message": refusal.message, "until": refusal.until}, status=429)
+    messages.error(request, str(refusal))
+    return redirect("mfa_enrol" if getattr(request.gate, "enrol", False) else "mfa_index")  # type: ignore[attr-defined]

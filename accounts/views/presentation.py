@@ -1,0 +1,148 @@
+"""Words and addresses for what pages list: methods, factors, choices. No decisions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.assurance import Method
+from accounts.authenticators.aaguids import product_name
+from accounts.flows.methods import Option
+from accounts.models import Binding
+
+LABELS: dict[Method, str | Promise] = {
+    Method.WEBAUTHN: _("Passkey or security key"),
+    Method.TOTP: _("Authenticator app"),
+    Method.RECOVERY_CODE: _("Recovery code"),
+    Method.PASSWORD: _("Password"),
+}
+HINTS: dict[Method, str | Promise] = {
+    Method.WEBAUTHN: _("Face, fingerprint, PIN or a USB key"),
+    Method.TOTP: _("A 6-digit code from your app"),
+    Method.RECOVERY_CODE: _("One of the codes you saved"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MethodChoice:
+    """One way to prove it is you, on the second-factor pages."""
+
+    method: Method
+    url: str
+    label: str | Promise
+    hint: str | Promise
+    is_current: bool
+    usable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentChoice:
+    """One kind of factor to set up."""
+
+    method: Method
+    title: str | Promise
+    description: str | Promise
+    url: str
+    recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One authenticator on the security overview."""
+
+    kind: str
+    name: str
+    product: str
+    added: datetime
+    last_used: datetime | None
+    is_preferred: bool
+    locked: bool
+    paused_until: datetime | None
+    can_remove: bool
+    edit_url: str = ""
+    remove_url: str = ""
+    replace_url: str = ""
+
+
+def method_choices(offered: list[Option], current: Method | None, wanted: str) -> list[MethodChoice]:
+    """The methods to switch between, `next` kept."""
+    return [
+        MethodChoice(
+            method=option.method,
+            url="?" + urlencode({"method": option.method.value, **({"next": wanted} if wanted else {})}),
+            label=LABELS[option.method],
+            hint=HINTS[option.method],
+            is_current=option.method is current,
+            usable=option.usable,
+        )
+        for option in offered
+    ]
+
+
+def enrolment_choices(allowed: tuple[Method, ...], wanted: str, *, passkeys: bool) -> list[EnrolmentChoice]:
+    """What may be set up, preferred first; the first is recommended."""
+    query = urlencode({"next": wanted}) if wanted else ""
+    rows = [row for method in allowed for row in _enrolment_rows(method, passkeys=passkeys)]
+    return [
+        EnrolmentChoice(
+            method=method,
+            title=title,
+            description=description,
+            recommended=index == 0,
+            url=_join(reverse(name), extra, query),
+        )
+        for index, (method, title, description, name, extra) in enumerate(rows)
+    ]
+
+
+def factor(binding: Binding, *, preferred: bool, can_remove: bool, now: datetime) -> Factor:
+    """One live authenticator as the overview shows it."""
+    credential = getattr(binding, "credential", None)
+    is_key, is_app = binding.kind == Binding.Kind.WEBAUTHN, binding.kind == Binding.Kind.TOTP
+    return Factor(
+        kind=binding.kind,
+        name=str(binding),
+        product=product_name(credential.aaguid) if credential else "",
+        added=binding.bound_at,
+        last_used=binding.last_used_at,
+        is_preferred=preferred,
+        locked=binding.locked_at is not None,
+        paused_until=binding.paused_until if binding.paused_until and binding.paused_until > now else None,
+        can_remove=can_remove,
+        edit_url=reverse("mfa_edit_webauthn", args=[binding.pk]) if is_key else "",
+        remove_url=reverse("mfa_remove_webauthn", args=[binding.pk]) if is_key else reverse("mfa_deactivate_totp"),
+        replace_url=reverse("mfa_replace_totp") if is_app else "",
+    )
+
+
+def _enrolment_rows(method: Method, *, passkeys: bool) -> list[tuple[Method, str | Promise, str | Promise, str, str]]:
+    key = (
+        method,
+        _("Security key"),
+        _("A small USB or NFC device that you tap, or this device’s own screen lock."),
+        "mfa_add_webauthn",
+        "",
+    )
+    passkey = (
+        method,
+        _("Passkey"),
+        _("Use your face, fingerprint or screen lock. It cannot be phished, and signs you in without a password."),
+        "mfa_add_webauthn",
+        "passkey=1",
+    )
+    app = (
+        method,
+        _("Authenticator app"),
+        _("A 6-digit code from 1Password, Google or Microsoft Authenticator, or any other app."),
+        "mfa_activate_totp",
+        "",
+    )
+    return {Method.WEBAUTHN: [passkey, key] if passkeys else [key], Method.TOTP: [app]}.get(method, [])
+
+
+def _join(url: str, *queries: str) -> str:
+    query = "&".join(part for part in queries if part)
+    return f"{url}?{query}" if query else url

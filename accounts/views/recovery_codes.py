@@ -1,0 +1,102 @@
+"""Recovery codes: shown in the answer to the POST that made them, and nowhere else.
+
+They are kept neither in the session nor in a cache: the page that shows them carries them to the download,
+which prints back only codes that are this person's current set.
+"""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from accounts.assurance import Method
+from accounts.errors import NotEnrolled
+from accounts.flows import recovery
+from accounts.forms import SavedForm
+from accounts.models import User
+from accounts.policy import policy
+from accounts.views.base import Page, next_url
+from audit.kinds import Kind
+from audit.log import record
+
+
+class RecoveryCodesView(Page):
+    """How many are left; and, by POST, “I have saved them”."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        current = recovery.current_set(self.me)
+        return self.show(
+            "mfa/recovery_codes/index.html",
+            unused_count=recovery.left(self.me),
+            total=current.codes.count() if current else 0,
+            made_at=current.bound_at if current else None,
+        )
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        form = SavedForm(request.POST)
+        if form.is_valid():
+            return redirect(next_url(request, "mfa_index"))
+        codes = request.POST.getlist("codes")[:20]
+        if not recovery.are_current(self.me, codes):
+            return redirect("mfa_view_recovery_codes")
+        return show_codes(request, codes, form)
+
+
+class GenerateRecoveryCodesView(Page):
+    """A new set in the place of the old one."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.show("mfa/recovery_codes/generate.html", unused_count=recovery.left(self.me))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return show_codes(request, recovery.make(self.me, request.session))
+
+
+class DownloadRecoveryCodesView(Page):
+    """The codes that the page shows, as a text file. By POST, with the codes in the body: no secret in a URL."""
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        codes = request.POST.getlist("codes")[:20]
+        if not recovery.are_current(self.me, codes):
+            raise NotEnrolled
+        record(Kind.RECOVERY_CODES_DOWNLOADED, actor=self.me, target=self.me)
+        lines = [
+            _("Recovery codes for %(account)s at %(tenant)s")
+            % {"account": self.me.email, "tenant": self.me.tenant.name},
+            _("Each works once. Keep them in a password manager or on paper."),
+            "",
+            *codes,
+        ]
+        response = HttpResponse("\r\n".join(lines) + "\r\n", content_type="text/plain; charset=utf-8")
+        name = slugify(self.me.tenant.name) or "gatehouse"
+        response["Content-Disposition"] = f'attachment; filename="{name}-recovery-codes.txt"'
+        return response
+
+
+def show_codes(request: HttpRequest, codes: list[str], form: SavedForm | None = None) -> HttpResponse:
+    """The page with the codes, never cached."""
+    response = render(
+        request,
+        "mfa/recovery_codes/show.html",
+        {
+            "codes": codes,
+            "person": request.user,
+            "created_at": timezone.now(),
+            "form": form or SavedForm(),
+            "next": next_url(request),
+        },
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+def finish_enrolment(request: HttpRequest, *, first: bool, wanted: str) -> HttpResponseBase:
+    """What follows a new factor: recovery codes after the first one, if the policy allows them, else onwards."""
+    person: User = request.user  # type: ignore[assignment]
+    person.refresh_from_db()
+    wants_codes = first and Method.RECOVERY_CODE in policy().allowed_methods(person)
+    if wants_codes and recovery.current_set(person) is None:
+        return show_codes(request, recovery.make(person, request.session, first=True))
+    return redirect(wanted or "mfa_index")

@@ -1,0 +1,169 @@
+"""The second factor: at sign-in, when a signed-in session must step up, and before sensitive actions."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+
+from accounts.assurance import Method, Proof
+from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
+from accounts.flows import keys, methods, sign_in, verification
+from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm
+from accounts.models import Ceremony, User
+from accounts.views.base import Page, next_url, with_next
+from accounts.views.presentation import method_choices
+from audit.kinds import Kind
+from audit.log import record
+
+_FORMS: dict[Method, type[Form]] = {
+    Method.WEBAUTHN: CredentialForm,
+    Method.TOTP: CodeForm,
+    Method.RECOVERY_CODE: RecoveryCodeForm,
+    Method.PASSWORD: PasswordForm,
+}
+
+
+class FactorPage(Page, ABC):
+    """A page that asks for one of the person's factors and does something with the proof."""
+
+    template_name: str
+    purpose: Ceremony.Purpose
+    person: User
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.ask()
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        if "cancel" in request.POST:
+            return self.cancel()
+        try:
+            proof = self.check(self.current())
+        except (NotEnrolled, SecretsUnavailable):
+            raise
+        except AccountsError as refusal:
+            return self.ask(refusal)
+        return self.proved(proof)
+
+    def current(self) -> Method | None:
+        """The method in use: the one asked for if the person has it, else the first usable, else the first."""
+        asked = self.request.GET.get("method") or self.request.POST.get("method")
+        offered = methods.options(self.person)
+        found = [option for option in offered if option.method == asked] or [o for o in offered if o.usable]
+        return next((option.method for option in found or offered), None)
+
+    def check(self, method: Method | None) -> Proof:
+        """The proof that this POST gives. Raises what the flow refuses with."""
+        if method is None:
+            raise NotEnrolled
+        posted, session = self.request.POST, self.request.session
+        if method is Method.WEBAUTHN:
+            return keys.check(self.person, session, posted.get("credential", ""), purpose=self.purpose)
+        return verification.check_code(self.person, method, posted.get("code", "")[:LONGEST_CODE])
+
+    def ask(self, refusal: AccountsError | None = None) -> HttpResponse:
+        """The page, with the refusal at its field."""
+        method = self.current()
+        offered = methods.options(self.person)
+        context: dict[str, Any] = {
+            "person": self.person,
+            "method": method,
+            "methods": method_choices(offered, method, self.next),
+            "form": _form(method, self.request, refusal),
+            "throttle": next((o for o in offered if o.method == method and not o.usable), None),
+            "issuer": self.person.tenant.issuer,
+        }
+        if method is Method.WEBAUTHN:
+            context["request_options"] = keys.begin(self.person, self.request.session, purpose=self.purpose)
+        return self.show(self.template_name, status=429 if isinstance(refusal, Paused) else 200, **context)
+
+    @abstractmethod
+    def cancel(self) -> HttpResponseBase:
+        """What “cancel” does here."""
+
+    @abstractmethod
+    def proved(self, proof: Proof) -> HttpResponseBase:
+        """What a right factor leads to."""
+
+
+def _form(method: Method | None, request: HttpRequest, refusal: AccountsError | None) -> Form | None:
+    if method is None:
+        return None
+    form_class = _FORMS[method]
+    if refusal is None:
+        return form_class()
+    form = form_class(request.POST)
+    if form.is_valid():
+        form.add_error(None if method is Method.WEBAUTHN else next(iter(form.fields)), str(refusal))
+    return form
+
+
+class SecondFactorView(FactorPage):
+    """Asked after the password, and of a signed-in session whose second factor the policy no longer accepts."""
+
+    template_name = "mfa/authenticate.html"
+    purpose = Ceremony.Purpose.SECOND_FACTOR
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.stage = None
+        if request.user.is_authenticated:
+            if not request.gate.step_up:  # type: ignore[attr-defined]
+                return redirect(next_url(request, "home"))
+            self.person = request.user
+        else:
+            self.stage = sign_in.pending(request)
+            if self.stage is None:
+                return redirect(with_next("account_login", next_url(request)))
+            self.person = self.stage.login.user
+        return super().dispatch(request, *args, **kwargs)
+
+    def cancel(self) -> HttpResponseBase:
+        """Back to sign in, the destination kept."""
+        wanted = self.next or (self.stage.login.redirect_url if self.stage else "") or ""
+        if self.stage is None:
+            sign_in.sign_out(self.request)
+        else:
+            sign_in.abandon(self.request)
+        return redirect(with_next("account_login", wanted))
+
+    def proved(self, proof: Proof) -> HttpResponseBase:
+        """Keep the proof; finish the sign-in, or go on where the step-up began under a new session key."""
+        session = self.request.session
+        session.prove(self.person, proof)
+        if proof.method is Method.RECOVERY_CODE:
+            session.change(replacement_open=True)
+        if self.stage is not None:
+            return self.stage.exit()
+        session.cycle_key()
+        return redirect(next_url(self.request, "home"))
+
+
+class ReauthenticateView(FactorPage):
+    """“Confirm it's you” before a sensitive action: by a factor, or by the password where there is none."""
+
+    template_name = "mfa/reauthenticate.html"
+    purpose = Ceremony.Purpose.REAUTHENTICATE
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.person = self.me
+        return super().dispatch(request, *args, **kwargs)
+
+    def current(self) -> Method | None:
+        return super().current() or Method.PASSWORD
+
+    def check(self, method: Method | None) -> Proof:
+        if method is Method.PASSWORD:
+            return sign_in.check_password(self.request, self.person, self.request.POST.get("password", ""))
+        return super().check(method)
+
+    def cancel(self) -> HttpResponseBase:
+        return redirect("mfa_index")
+
+    def proved(self, proof: Proof) -> HttpResponseBase:
+        """Keep the proof under a new session key, and go on."""
+        session = self.request.session
+        session.prove(self.person, proof)
+        session.cycle_key()
+        record(Kind.REAUTHENTICATION_ACCEPTED, actor=self.person, target=self.person, method=proof.method)
+        return redirect(next_url(self.request, "mfa_index"))

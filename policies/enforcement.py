@@ -1,0 +1,79 @@
+"""One session against its tenant's policy: the grant that makes it cheap, and the judgement behind it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from accounts.models import User
+from policies import engine, facts
+from policies.engine import Decision, Facts, Outcome, Rules
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A decision with what it was made from."""
+
+    decision: Decision
+    rules: Rules | None
+    facts: Facts
+
+
+def holds_grant(session: "SessionStore", person: User, now: datetime) -> bool:
+    """Whether the session's last *allow* still stands. The hot path: comparisons only, no query.
+
+    Compared with rows read for this very request, so a published policy or a changed person voids the grant
+    at once, on every machine.
+    """
+    row, tenant = session.row, person.tenant
+    return (
+        row.grant_security_version == person.security_version
+        and row.grant_policy_version == tenant.policy_version
+        and row.grant_tenant == tenant.pk
+        and row.grant_role == role_mark(person)
+        and row.grant_floor == facts.floor_digest()
+        and tenant.is_active
+        and person.is_active
+        and (row.grant_valid_until is None or now < row.grant_valid_until)
+        and (now - row.last_seen_at).total_seconds() < (row.grant_idle or 0)
+    )
+
+
+def role_mark(person: User) -> str:
+    """The person's role as the grant keeps it, so that even a raw UPDATE of the role is noticed."""
+    return f"{person.role}+" if person.is_superuser else person.role
+
+
+def judge(session: "SessionStore", person: User, now: datetime | None = None) -> Judgement:
+    """Ask the engine about this session; two queries (rules, and what the person owns)."""
+    rules = facts.rules_of(person.tenant_id)
+    gathered = facts.gather(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
+    return Judgement(engine.decide(rules, gathered, now or timezone.now()), rules, gathered)
+
+
+def keep(session: "SessionStore", person: User, judgement: Judgement) -> None:
+    """Store an *allow* as the session's grant, under the versions it was judged with."""
+    decision, rules = judgement.decision, judgement.rules
+    if rules is None or not decision.is_allowed:
+        return
+    session.change(
+        grant_tenant=person.tenant_id,
+        grant_role=role_mark(person),
+        grant_policy_version=rules.version,
+        grant_floor=facts.floor_digest(),
+        grant_security_version=person.security_version,
+        grant_valid_until=decision.valid_until,
+        grant_deadline=decision.deadline if decision.outcome is Outcome.ALLOW_IN_GRACE else None,
+        grant_idle=int(engine.idle_limit(rules, judgement.facts).total_seconds()),
+    )
+
+
+def is_idle(session: "SessionStore", judgement: Judgement, now: datetime) -> bool:
+    """Whether a signed-in session lay unused longer than the policy lets it."""
+    if judgement.rules is None:
+        return False
+    return now - session.row.last_seen_at >= engine.idle_limit(judgement.rules, judgement.facts)

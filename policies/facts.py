@@ -1,0 +1,100 @@
+"""What the engine is told about one person and one session, and where the rules come from.
+
+`User` knows nothing of the policy; whoever asks "is a factor demanded of this person?" asks here.
+"""
+
+import uuid
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef
+
+from accounts import keyring
+from accounts.adapters import SUPPORTED_TYPE
+from accounts.assurance import Method, Proof
+from accounts.models import Binding, RecoveryCode, User
+from policies import document as documents
+from policies import engine
+from policies.models import PolicyVersion
+
+
+def supported_methods() -> tuple[Method, ...]:
+    """The site's ceiling over every policy."""
+    return tuple(method for method, name in SUPPORTED_TYPE.items() if name in settings.MFA_SUPPORTED_TYPES)
+
+
+def floor_digest() -> str:
+    """Sixteen hex digits that change with every site-wide setting a decision depends on."""
+    return _floor_digest(tuple(settings.MFA_SUPPORTED_TYPES), settings.MFA_PASSKEY_LOGIN_ENABLED)
+
+
+@lru_cache(maxsize=8)
+def _floor_digest(*inputs: object) -> str:
+    return sha256(repr(inputs).encode()).hexdigest()[:16]
+
+
+def rules_of(tenant_id: uuid.UUID) -> engine.Rules | None:
+    """The rules in force for a tenant, in one query; None when there is no policy (and nobody gets in)."""
+    version = (
+        PolicyVersion.objects.filter(policy__tenant_id=tenant_id, number=F("policy__version"))
+        .select_related("policy")
+        .first()
+    )
+    return None if version is None else rules_from(version)
+
+
+def rules_from(version: PolicyVersion) -> engine.Rules:
+    """The rules that one version of a policy states, under the site's ceilings."""
+    return documents.rules_from(
+        version.document,
+        version=version.number,
+        enabled=version.policy.enabled,
+        enforced_since=version.policy.enforced_since,
+        ceilings=supported_methods(),
+    )
+
+
+def gather(person: User, proofs: Iterable[Proof] = (), *, signed_in_at: object = None) -> engine.Facts:
+    """One person's facts and what their session proved; one query for what they own."""
+    return engine.Facts(
+        role=person.role,
+        is_staff=person.is_staff,
+        is_active=person.is_active,
+        tenant_is_active=person.tenant.is_active,
+        known_since=person.known_since,
+        grace_closed_at=person.grace_closed_at,
+        enrolled=enrolled(person),
+        proofs=tuple(proofs),
+        signed_in_at=signed_in_at,
+    )
+
+
+def enrolled(person: User) -> tuple[engine.Enrolled, ...]:
+    """The person's live authenticators. Locked ones, used-up code sets and lost keys are owned but not usable."""
+    unspent = RecoveryCode.objects.filter(binding=OuterRef("pk"), used_at=None)
+    rows = (
+        Binding.objects.filter(person=person, unbound_at=None)
+        .annotate(has_codes=Exists(unspent))
+        .values_list("pk", "kind", "bound_at", "locked_at", "sealed_under", "has_codes", "credential__user_verified")
+    )
+    ring = set(keyring.current().ids)
+    return tuple(
+        engine.Enrolled(
+            method=Method(kind),
+            binding=pk,
+            bound_at=bound_at,
+            user_verified=bool(user_verified),
+            usable=locked_at is None
+            and (not sealed_under or sealed_under in ring)
+            and (has_codes or kind != Method.RECOVERY_CODE),
+        )
+        for pk, kind, bound_at, locked_at, sealed_under, has_codes, user_verified in rows
+    )
+
+
+def mfa_required(person: User) -> bool:
+    """Whether the policy demands a second factor of this person (what other systems call `mfa_enabled`)."""
+    rules = rules_of(person.tenant_id)
+    return rules is None or engine.is_demanded(rules, gather(person))

@@ -1,0 +1,142 @@
+"""The gate: every view is closed but those that carry a mark, and the policy decides on every request.
+
+`process_view` runs after the URL is resolved, so it judges the callable that would run, however the path was
+spelt. The grant makes the common case a few comparisons; everything else asks the engine.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.deprecation import MiddlewareMixin
+
+from accounts.flows import sign_in
+from accounts.gates import Gate, Standing, gate_of
+from accounts.problems import problem, wants_json
+from audit.kinds import Kind
+from audit.log import Outcome as EventOutcome
+from audit.log import record, unit_of_work
+from policies import enforcement, sentences
+from policies.enforcement import Judgement
+from policies.engine import Outcome
+
+_STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
+_NOBODY = Standing()
+
+
+class EnforcementMiddleware(MiddlewareMixin):
+    """Lets a request through to its view, or answers with the page that helps."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.gate = _NOBODY  # type: ignore[attr-defined]
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        gate = gate_of(view)
+        if gate is Gate.PUBLIC:
+            return None
+        if not request.user.is_authenticated:
+            return self.from_nobody(request, gate)
+        now = timezone.now()
+        session, person = request.session, request.user
+        if enforcement.holds_grant(session, person, now):
+            row = session.row
+            if row.grant_deadline is not None:
+                request.gate = Standing(deadline=row.grant_deadline)
+            session.touch(now)
+            return None
+        return self.judged(request, gate, enforcement.judge(session, person, now), now)
+
+    def from_nobody(self, request: HttpRequest, gate: Gate) -> HttpResponse | None:
+        """No session: to sign in, or to the second factor of a sign-in that is under way."""
+        if gate is Gate.PENDING and sign_in.pending(request) is not None:
+            return None
+        return self.stop(request, "sign_in_required", reverse("account_login"), HTTPStatus.UNAUTHORIZED)
+
+    def judged(self, request: HttpRequest, gate: Gate, judgement: Judgement, now: Any) -> HttpResponse | None:
+        """What the decision means for this view."""
+        decision, session = judgement.decision, request.session
+        if enforcement.is_idle(session, judgement, now):
+            sign_in.end_idle(request)
+            return self.stop(request, "session_idle", reverse("account_login"), HTTPStatus.UNAUTHORIZED)
+        session.touch(now)
+        request.gate = Standing(
+            step_up=decision.outcome is Outcome.STEP_UP,
+            enrol=decision.outcome is Outcome.ENROL,
+            deadline=decision.deadline if decision.outcome is Outcome.ALLOW_IN_GRACE else None,
+            reasons=tuple(decision.reasons),
+        )
+        if decision.is_allowed:
+            return self.let_in(request, judgement)
+        self.note(request, judgement)
+        if (gate is Gate.PENDING and decision.outcome is not Outcome.DENY) or (
+            gate is Gate.ENROL_ONLY and decision.outcome is Outcome.ENROL
+        ):
+            return None
+        return self.refuse(request, judgement)
+
+    def let_in(self, request: HttpRequest, judgement: Judgement) -> None:
+        """Keep the grant, and record once a session that somebody came in on grace."""
+        enforcement.keep(request.session, request.user, judgement)
+        request.session.pop(_STOPPED, None)
+        if judgement.decision.outcome is Outcome.ALLOW_IN_GRACE and not request.session.get("in_grace"):
+            request.session["in_grace"] = True
+            _record(Kind.ENFORCEMENT_GRACE_ALLOWED, EventOutcome.OK, request, judgement)
+
+    def note(self, request: HttpRequest, judgement: Judgement) -> None:
+        """Record a stop when it is a new one for this session."""
+        decision = judgement.decision
+        mark = f"{decision.outcome}:{','.join(decision.reasons)}:{decision.policy_version}"
+        if request.session.get(_STOPPED) != mark:
+            request.session[_STOPPED] = mark
+            _record(Kind.ENFORCEMENT_STOPPED, EventOutcome.REFUSED, request, judgement)
+
+    def refuse(self, request: HttpRequest, judgement: Judgement) -> HttpResponse:
+        """To the page that helps: second factor, enrolment, or the one that says why not."""
+        outcome = judgement.decision.outcome
+        if outcome is Outcome.STEP_UP:
+            return self.stop(request, "step_up_required", reverse("mfa_authenticate"), HTTPStatus.UNAUTHORIZED)
+        if outcome is Outcome.ENROL:
+            return self.stop(request, "enrolment_required", reverse("mfa_enrol"), HTTPStatus.FORBIDDEN)
+        if wants_json(request):
+            return problem("access_denied", HTTPStatus.FORBIDDEN, help_url=reverse("help"))
+        return denied_page(request, judgement)
+
+    def stop(self, request: HttpRequest, code: str, url: str, status: HTTPStatus) -> HttpResponse:
+        """A redirect that keeps where the person wanted to go, or a problem document for programs."""
+        if wants_json(request):
+            return problem(code, status, help_url=url)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseRedirect(url)
+        return HttpResponseRedirect(f"{url}?{urlencode({'next': request.get_full_path()})}")
+
+
+def denied_page(request: HttpRequest, judgement: Judgement) -> HttpResponse:
+    """Why somebody cannot go on, and whom to ask."""
+    person = request.user
+    context = {
+        "reasons": sentences.of(judgement.decision.reasons),
+        "contact": person.tenant.help_contact if person.is_authenticated else "",
+    }
+    return render(request, "policies/denied.html", context, status=HTTPStatus.FORBIDDEN)
+
+
+@unit_of_work
+def _record(kind: Kind, outcome: EventOutcome, request: HttpRequest, judgement: Judgement) -> None:
+    decision = judgement.decision
+    record(
+        kind,
+        actor=request.user,
+        target=request.user,
+        outcome=outcome,
+        decision=decision.outcome.value,
+        reasons=[reason.value for reason in decision.reasons],
+        policy_version=decision.policy_version or 0,
+        session=str(request.session.row.public_id),
+    )

@@ -1,7 +1,6 @@
 """The tenant's policy, as the accounts room asks for it: named by `MFA_ADAPTER` and `ACCOUNT_ADAPTER`."""
 
 import uuid
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from accounts.adapters import AccountAdapter, EncryptedMFAAdapter
 from accounts.allauth_compat import EMAIL_VERIFICATION_STAGE
 from accounts.assurance import Method
 from accounts.models import User
-from policies import engine, facts
+from policies import enforcement, engine, facts, sensitive
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -29,22 +28,24 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
 
     def may_remove(self, person: User, binding_id: uuid.UUID) -> bool:
         rules = facts.rules_of(person.tenant_id)
-        return rules is not None and engine.allows_removal(rules, facts.gather(person), binding_id)
+        return rules is not None and sensitive.allows_removal(rules, facts.gather(person), binding_id)
 
     def may_turn_off(self, person: User) -> bool:
         rules = facts.rules_of(person.tenant_id)
-        return rules is not None and engine.may_turn_off(rules, facts.gather(person))
+        return rules is not None and sensitive.may_turn_off(rules, facts.gather(person))
 
     def is_fresh(self, person: User, session: "SessionStore") -> bool:
-        rules = facts.rules_of(person.tenant_id)
-        if rules is None:
-            return False
-        gathered = facts.gather(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
-        return engine.is_fresh(rules, gathered, timezone.now())
+        judged = enforcement.judge(session, person)
+        return judged.rules is not None and sensitive.is_fresh(judged.rules, judged.facts, timezone.now())
 
-    def fresh_for(self, person: User) -> timedelta:
-        rules = facts.rules_of(person.tenant_id)
-        return timedelta(0) if rules is None else rules.fresh_for
+    def refreshing_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
+        judged = enforcement.judge(session, person)
+        if judged.rules is None:
+            return ()
+        return sensitive.refreshed_by(judged.rules, judged.facts, timezone.now())
+
+    def is_demanded(self, person: User) -> bool:
+        return facts.mfa_required(person)
 
     def passkey_login_allowed(self, person: User) -> bool:
         rules = facts.rules_of(person.tenant_id)

@@ -26,7 +26,7 @@ from uuid import UUID
 from accounts.assurance import SECOND_FACTORS, Method, Proof, Strength, strength_of, strength_with
 
 ADMINISTRATOR: Final = "administrator"
-CLOCK_SKEW: Final = timedelta(minutes=1)  # between two machines; a proof from further ahead proves nothing
+AHEAD: Final = timedelta(minutes=-1)  # two clocks may differ by this; a younger proof proves nothing yet
 
 TIER: Final = {
     Method.WEBAUTHN: 3,
@@ -239,12 +239,14 @@ def _judge(rules: Rules, facts: Facts, proofs: Collection[Proof], now: datetime)
 def _evidence(rules: Rules, facts: Facts, proofs: Collection[Proof], now: datetime) -> _Evidence:
     evidence = _Evidence([], [], [])
     bound = {(one.binding, one.method) for one in facts.enrolled}
-    for proof in (proof for proof in proofs if not _is_ahead(proof, now)):
+    for proof in proofs:
+        age = now - proof.at
+        if age < AHEAD:
+            continue
         if proof.method not in SECOND_FACTORS:
             evidence.who.append(proof)
         elif (proof.binding, proof.method) in bound:
-            is_live = now - proof.at < rules.second_factor_lifetime
-            (evidence.live if is_live else evidence.spent).append(proof)
+            (evidence.live if age < rules.second_factor_lifetime else evidence.spent).append(proof)
     return evidence
 
 
@@ -254,9 +256,9 @@ def _owed(rules: Rules, facts: Facts, evidence: _Evidence) -> Reason | None:
     The latter lets people come in whose methods were all taken off the list, to enrol another, without a
     lesser one (a text message beside a key) ever becoming good enough by a stricter policy.
     """
-    if not facts.enrolled or _proved_best(facts, evidence):
+    if _proved_best(facts, evidence):
         return None
-    if any(proof.method in rules.allowed for proof in evidence.live):
+    if [proof for proof in evidence.live if proof.method in rules.allowed]:
         return None
     if evidence.live:
         return Reason.PROOF_NOT_ALLOWED
@@ -264,8 +266,8 @@ def _owed(rules: Rules, facts: Facts, evidence: _Evidence) -> Reason | None:
 
 
 def _proved_best(facts: Facts, evidence: _Evidence) -> bool:
-    best = max((TIER[one.method] for one in facts.enrolled), default=0)
-    return max((TIER[proof.method] for proof in evidence.live), default=0) == best
+    tiers = [TIER[one.method] for one in facts.enrolled]
+    return not tiers or max(tiers) in [TIER[proof.method] for proof in evidence.live]
 
 
 def _waived(rules: Rules, facts: Facts) -> Reason | None:
@@ -282,8 +284,8 @@ def _waived(rules: Rules, facts: Facts) -> Reason | None:
 
 def _measure(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> _Verdict:
     """Second and third, where something is demanded: owned, and proved; or in grace."""
-    lacking, unproved = _lacking(rules, facts), _unproved(rules, facts, evidence)
-    short = lacking or unproved
+    lacking = _lacking(rules, facts)
+    short = lacking or _unproved(rules, facts, evidence)
     if short is None:
         return _Verdict(Outcome.ALLOW, (Reason.DEMAND_MET,))
     grace = _grace(rules, facts, evidence, now)
@@ -331,9 +333,10 @@ def _ways_out(rules: Rules, facts: Facts, outcome: Outcome, now: datetime) -> tu
         return ()
     if outcome is not Outcome.STEP_UP:
         return enrollable(rules, facts)
-    tries = [Proof(one.method, now, one.binding) for one in facts.enrolled if one.usable]
+    usable = {one.method: one.binding for one in facts.enrolled if one.usable}
+    tries = [Proof(method, now, binding) for method, binding in usable.items()]
     judged = [(one.method, _judge(rules, facts, (*facts.proofs, one), now).outcome) for one in tries]
-    return in_order(rules, {method for method, after in judged if after is not outcome})
+    return in_order(rules, [method for method, after in judged if after is not outcome])
 
 
 def _valid_until(rules: Rules, facts: Facts, verdict: _Verdict, now: datetime) -> datetime | None:
@@ -341,17 +344,13 @@ def _valid_until(rules: Rules, facts: Facts, verdict: _Verdict, now: datetime) -
 
     Of several proofs by one authenticator only the last to run out could; a proof from ahead always may.
     """
-    seen = sorted((proof for proof in facts.proofs if not _is_ahead(proof, now)), key=attrgetter("at"))
+    ages = [(now - proof.at, proof) for proof in facts.proofs]
+    seen = sorted([proof for age, proof in ages if age >= AHEAD], key=attrgetter("at"))
     last = {(proof.method, proof.binding, proof.user_verified): proof.at for proof in seen}
-    ends = [at + rules.second_factor_lifetime for at in last.values()]
-    moments = sorted(moment for moment in (*ends, deadline_of(rules, facts)) if moment and moment > now)
+    ends = [at + rules.second_factor_lifetime for (method, *_), at in last.items() if method in SECOND_FACTORS]
+    moments = sorted([moment for moment in (*ends, deadline_of(rules, facts)) if moment and moment > now])
     changes = (moment for moment in moments if _judge(rules, facts, facts.proofs, moment) != verdict)
-    starts = (proof.at - CLOCK_SKEW for proof in facts.proofs if _is_ahead(proof, now))
-    return min((*islice(changes, 1), *starts), default=None)
-
-
-def _is_ahead(proof: Proof, now: datetime) -> bool:
-    return now - proof.at < -CLOCK_SKEW
+    return min([*islice(changes, 1), *[proof.at + AHEAD for age, proof in ages if age < AHEAD]], default=None)
 
 
 def is_demanded(rules: Rules, facts: Facts) -> bool:
@@ -361,14 +360,14 @@ def is_demanded(rules: Rules, facts: Facts) -> bool:
 
 def required_strength(rules: Rules, facts: Facts) -> Strength:
     """The highest strength demanded of any of the person's roles."""
-    return max(rules.strength.get(role, Strength.MULTI_FACTOR) for role in facts.roles)
+    return max([rules.strength.get(role, Strength.MULTI_FACTOR) for role in facts.roles])
 
 
 def enrollable(rules: Rules, facts: Facts) -> tuple[Method, ...]:
     """The methods whose enrolment meets the policy's demand on this person, the preferred one first."""
     demand = required_strength(rules, facts)
-    factors = [method for method in rules.allowed if method is not Method.RECOVERY_CODE]
-    return tuple(method for method in factors if strength_with(method) >= demand)
+    strong = [method for method in rules.allowed if strength_with(method) >= demand]
+    return tuple([method for method in strong if method is not Method.RECOVERY_CODE])
 
 
 def acceptable(rules: Rules, facts: Facts) -> list[Enrolled]:

@@ -3,15 +3,15 @@
 Freshness counts factors that vouch for the person: never a password or a trusted browser where a factor
 exists, never a factor enrolled a minute ago where an older one does, never a lesser one than the best the
 account has (security 51; NIST SP 800-63B-4 §4.1.2.1). "Highest" is read by the strength of the method, not by
-AAL: with a key at home nobody rebinds an account by a code he phished. A recovery code is the one way past a
-lost key.
+AAL: with a key at home nobody rebinds an account by a code he phished. Past a lost key there is one way, which
+the session grants by itself: a sign-in by recovery code may replace one factor.
 """
 
 from datetime import datetime
 from uuid import UUID
 
 from accounts.assurance import SECOND_FACTORS, Method, Proof
-from policies.engine import CLOCK_SKEW, TIER, Enrolled, Facts, Rules, acceptable, in_order, is_demanded
+from policies.engine import AHEAD, TIER, Enrolled, Facts, Rules, acceptable, in_order, is_demanded
 
 
 def is_fresh(rules: Rules, facts: Facts, now: datetime) -> bool:
@@ -33,7 +33,7 @@ def refreshed_by(rules: Rules, facts: Facts, now: datetime) -> tuple[Method, ...
 
 
 def _recent(rules: Rules, facts: Facts, now: datetime) -> list[Proof]:
-    return [proof for proof in facts.proofs if -CLOCK_SKEW <= now - proof.at < rules.fresh_for]
+    return [proof for proof in facts.proofs if AHEAD <= now - proof.at < rules.fresh_for]
 
 
 def _vouching(rules: Rules, facts: Facts, now: datetime) -> list[Enrolled]:
@@ -51,18 +51,6 @@ def _vouching(rules: Rules, facts: Facts, now: datetime) -> list[Enrolled]:
     old = [one for one in facts.enrolled if one.bound_at <= settled]
     best = max(TIER[one.method] for one in [one for one in old if one.method in rules.allowed] or old)
     return [one for one in old if TIER[one.method] >= best]
-
-
-def may_replace(rules: Rules, facts: Facts, now: datetime) -> bool:
-    """Whether this session may replace an authenticator: a fresh one may, and a recovery code permits one.
-
-    Anything bound after the code was used spends the permission. So a code mends the loss of an only key,
-    although it vouches for nothing else beside one.
-    """
-    codes = [one.binding for one in facts.enrolled if one.method is Method.RECOVERY_CODE]
-    used = [proof for proof in _recent(rules, facts, now) if proof.method is Method.RECOVERY_CODE]
-    unspent = [proof for proof in used if all(one.bound_at < proof.at for one in facts.enrolled)]
-    return is_fresh(rules, facts, now) or any(proof.binding in codes for proof in unspent)
 
 
 def may_turn_off(rules: Rules, facts: Facts) -> bool:

@@ -29,9 +29,7 @@ SENSITIVE_WORDS = (
     "password|passwd|passphrase|secret|token|authorization|cookie|csrf\\w*|session_?(?:key|id|data)|credential"
     "|otp|totp|seed|signature|recovery_codes?|access_pass|api_?key|private_?key|encryption_keys?|hmac_keys?"
 )
-SENSITIVE_NAME = re.compile(
-    rf"(?:^|[_\W])(?:{SENSITIVE_WORDS})s?(?:$|[_\W\d])|^(?:code|key)s?$", re.IGNORECASE
-)
+SENSITIVE_NAME = re.compile(rf"(?:^|[_\W])(?:{SENSITIVE_WORDS})s?(?:$|[_\W\d])|^(?:code|key)s?$", re.IGNORECASE)
 SENSITIVE_PAIR = re.compile(
     rf"""((?:[\w-]*(?:{SENSITIVE_WORDS})[\w-]*|\b(?<!_)(?:code|key))["']?\s*[=:]\s*)"""
     r"""(?:(?:Bearer|Basic|Token)\s+)?(?:"[^"]*"|'[^']*'|[^\s,;&)}\]]+)""",

@@ -1,0 +1,61 @@
+"""The site under an ASGI server."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+
+from django.conf import settings  # noqa: E402
+
+from accounts import canary  # noqa: E402  (its models need the applications loaded)
+
+canary.verify_at_start()  # system checks do not run under a web server
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+NO_BODY: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Django, which reads a whole body before its first middleware: here it never gets more than the limit.
+
+    What is over the limit is not read on; `RequestLimitsMiddleware` finds the note in the scope and says 413.
+    """
+    if scope["type"] == "http":
+        receive = _Limited(scope, receive)
+    await django_application(scope, receive, send)
+
+
+class _Limited:
+    """Hands on a body of at most REQUEST_BODY_LIMIT bytes, else an empty one and then nothing more."""
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.left: int = settings.REQUEST_BODY_LIMIT
+        self.ended = False
+        self.scope["gatehouse.too_large"] = self._stated_length() > self.left
+
+    async def __call__(self) -> Message:
+        if self.ended:  # Django waits for a disconnect, and stops waiting when it has answered
+            await asyncio.get_running_loop().create_future()
+        if not self.scope["gatehouse.too_large"]:
+            message = await self.receive()
+            self.left -= len(message.get("body", b""))
+            if self.left >= 0:
+                return message
+        self.scope["gatehouse.too_large"] = self.ended = True
+        return dict(NO_BODY)
+
+    def _stated_length(self) -> int:
+        for name, value in self.scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                return int(value[:20])
+        return 0

@@ -1,0 +1,12 @@
+"""The site under a WSGI server: `gunicorn config.wsgi`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+application = get_wsgi_application()
+
+from accounts import canary  # noqa: E402  (its models need the applications loaded)
+
+canary.verify_at_start()  # system checks do not run under a web server

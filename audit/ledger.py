@@ -1,0 +1,130 @@
+"""Appending to the chains: three statements for one event, hand-written because sign-ins pay for them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.db.backends.utils import CursorWrapper
+
+from audit import chain, keys
+from audit.entries import Entry
+from audit.models import AuditChain, AuditEvent
+
+
+def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
+    """Write entries at the ends of their chains, in the order given, inside the caller's transaction.
+
+    Chains are locked in the order of their ids, so that no two transactions wait for each other, and stay
+    locked until the transaction ends: call this last. Raises KeyMissing or KeyMalformed, and database errors.
+    """
+    key = keys.primary()
+    dialect = _dialect_of(connection)
+    by_chain = attrgetter("chain")
+    with connection.cursor() as cursor:
+        for chain_id, group in groupby(sorted(entries, key=by_chain), key=by_chain):
+            head = dialect.uuid(connection.ops, chain_id)
+            sequence, previous = _lock(cursor, dialect, head)
+            members = list(group)
+            for sequence, entry in enumerate(members, start=sequence + 1):  # noqa: B020
+                previous = _seal(entry, sequence, previous, key)
+            _insert(cursor, dialect, [dialect.row(connection.ops, entry) for entry in members])
+            cursor.execute(dialect.advance, (sequence, previous, head))
+
+
+def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, str]:
+    """Number and hash of the newest event of a chain, which is ours until the transaction ends."""
+    cursor.execute(dialect.lock, (head,))
+    if (found := cursor.fetchone()) is None:
+        cursor.execute(dialect.open, (head, 0, chain.GENESIS))  # waits for whoever opens it at the same time
+        cursor.execute(dialect.lock, (head,))
+        found = cursor.fetchone()
+    sequence, digest = found
+    return sequence, digest
+
+
+def _seal(entry: Entry, sequence: int, previous: str, key: keys.Key) -> str:
+    """Give an entry its place, hash and MAC; return the hash for the next one."""
+    entry.sequence = sequence
+    entry.prev_hash = previous
+    entry.hash = chain.link(previous, chain.canonical(entry))
+    entry.mac = chain.authenticate(key.secret, entry.hash)
+    entry.key_id = key.id
+    return entry.hash
+
+
+def _insert(cursor: CursorWrapper, dialect: "_Dialect", rows: list[list[Any]]) -> None:
+    if len(rows) == 1:
+        cursor.execute(dialect.insert, rows[0])
+    else:
+        cursor.executemany(dialect.insert, rows)
+
+
+Convert = Callable[[BaseDatabaseOperations, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """The statements in one database's spelling, and how values of the event's columns are passed to it."""
+
+    lock: str
+    open: str
+    insert: str
+    advance: str
+    uuid: Convert
+    columns: tuple[tuple[str, Convert | None], ...]
+
+    def row(self, ops: BaseDatabaseOperations, entry: Entry) -> list[Any]:
+        return [c(ops, getattr(entry, n)) if c else getattr(entry, n) for n, c in self.columns]
+
+
+_dialects: dict[str, _Dialect] = {}
+
+
+def _dialect_of(connection: BaseDatabaseWrapper) -> _Dialect:
+    if connection.vendor not in _dialects:
+        _dialects[connection.vendor] = _make_dialect(connection)
+    return _dialects[connection.vendor]
+
+
+def _make_dialect(connection: BaseDatabaseWrapper) -> _Dialect:
+    heads, events = AuditChain._meta.db_table, AuditEvent._meta.db_table
+    fields = AuditEvent._meta.concrete_fields
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    locking = " FOR UPDATE" if connection.features.has_select_for_update else ""  # SQLite locks it all
+    uuid = _same if connection.features.has_native_uuid_field else _uuid_as_hex
+    converters: dict[type, Convert] = {models.UUIDField: uuid, models.DateTimeField: _moment}
+    converters[models.JSONField] = _json
+    return _Dialect(
+        # Only names of our own tables and columns are put into the statements.
+        lock=f"SELECT sequence, hash FROM {heads} WHERE id = %s{locking}",  # noqa: S608  # nosec B608
+        open=f"INSERT INTO {heads} (id, sequence, hash) VALUES (%s, %s, %s) "  # noqa: S608  # nosec B608
+        "ON CONFLICT DO NOTHING",
+        insert=f"INSERT INTO {events} ({names}) VALUES ({places})",  # noqa: S608  # nosec B608
+        advance=f"UPDATE {heads} SET sequence = %s, hash = %s WHERE id = %s",  # noqa: S608  # nosec B608
+        uuid=uuid,
+        columns=tuple((field.attname, converters.get(type(field))) for field in fields),
+    )
+
+
+def _same(ops: BaseDatabaseOperations, value: Any) -> Any:
+    return value
+
+
+def _uuid_as_hex(ops: BaseDatabaseOperations, value: UUID | None) -> str | None:
+    return None if value is None else value.hex
+
+
+def _moment(ops: BaseDatabaseOperations, value: datetime) -> Any:
+    return ops.adapt_datetimefield_value(value)
+
+
+def _json(ops: BaseDatabaseOperations, value: Any) -> Any:
+    return ops.adapt_json_value(value, None)

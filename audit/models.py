@@ -1,0 +1,118 @@
+"""The record: events, and the head of each chain. `audit.ledger` writes both; nothing changes an event."""
+
+from typing import Any, Never
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from audit.catalogue import CATALOGUE
+from audit.chain import FORM, GENESIS
+from audit.declarations import Category, Outcome, Severity
+from audit.errors import AppendOnly
+
+HASH_LENGTH = 64  # hex digits
+
+
+def _refuse(*args: Any, **kwargs: Any) -> Never:
+    raise AppendOnly("Events are written by audit.log.record alone, and never changed or removed.")
+
+
+_refuse.queryset_only = False  # type: ignore[attr-defined]  # managers get the private ones too
+
+
+class EventQuerySet(models.QuerySet["AuditEvent"]):
+    """Reads events; whatever would write is refused with AppendOnly."""
+
+    create = acreate = get_or_create = aget_or_create = update_or_create = aupdate_or_create = _refuse
+    bulk_create = abulk_create = bulk_update = abulk_update = update = aupdate = _refuse
+    delete = adelete = _raw_delete = _update = _insert = _refuse
+
+
+class AuditEvent(models.Model):
+    """One thing that happened. Ids and labels are snapshots: events outlive what they name.
+
+    `digests` commit to the personal values (labels, address, agent, personal payload) beside their readable
+    copies; without its entry in `salts` a copy counts as erased. No foreign keys, on purpose.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)  # UUIDv7 of `at`
+    form = models.PositiveSmallIntegerField(default=FORM)
+    chain = models.UUIDField()
+    sequence = models.PositiveBigIntegerField(_("number"))
+    tenant_id = models.UUIDField(_("tenant"), null=True)
+    kind = models.CharField(_("kind"), max_length=64)
+    at = models.DateTimeField(_("time"))
+    outcome = models.CharField(_("outcome"), max_length=16)
+    actor_id = models.CharField(_("actor's id"), max_length=64, blank=True)
+    actor_label = models.CharField(_("actor"), max_length=320, blank=True)
+    target_type = models.CharField(_("target's type"), max_length=100, blank=True)
+    target_id = models.CharField(_("target's id"), max_length=64, blank=True)
+    target_label = models.CharField(_("target"), max_length=320, blank=True)
+    ip = models.CharField(_("IP address"), max_length=45, blank=True)
+    user_agent = models.CharField(_("browser"), max_length=300, blank=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+    payload = models.JSONField(_("facts"), default=dict)
+    salts = models.JSONField(default=dict)
+    digests = models.JSONField(default=dict)
+    prev_hash = models.CharField(max_length=HASH_LENGTH)
+    hash = models.CharField(max_length=HASH_LENGTH)
+    mac = models.CharField(max_length=HASH_LENGTH)
+    key_id = models.CharField(max_length=8)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["chain", "sequence"], name="one_event_per_number")]
+        indexes = [
+            models.Index(fields=["tenant_id", "-id"], name="event_by_tenant"),
+            models.Index(fields=["target_id", "-id"], name="event_by_target"),
+            models.Index(fields=["kind", "-id"], name="event_by_kind"),
+            models.Index(fields=["request_id"], name="event_by_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    save = asave = delete = adelete = _refuse
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in one sentence in the active language."""
+        return CATALOGUE.sentence(self.kind, actor=self.actor_label, target=self.target_label, payload=self.payload)
+
+    @property
+    def severity(self) -> Severity | None:
+        """How much attention it deserves; None for a kind that this version does not know."""
+        return CATALOGUE[self.kind].severity if self.kind in CATALOGUE else None
+
+    @property
+    def category(self) -> Category | None:
+        return CATALOGUE[self.kind].category if self.kind in CATALOGUE else None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome == Outcome.OK
+
+
+class AuditChain(models.Model):
+    """The head of one chain: the tenant's by its id, the platform's by the nil UUID.
+
+    Locked while events are appended, so that numbers have no gap and the chain no fork.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    sequence = models.PositiveBigIntegerField(default=0)
+    hash = models.CharField(max_length=HASH_LENGTH, default=GENESIS)
+
+    class Meta:
+        verbose_name = _("chain")
+        verbose_name_plural = _("chains")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.id} at {self.sequence}"

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -22,7 +23,7 @@ from django.db import connection, connections, router
 from accounts import keyring
 from accounts.models import Binding, KeyCanary, PendingEnrolment
 from audit.kinds import Kind
-from audit.log import Outcome, record, unit_of_work
+from audit.log import record, unit_of_work
 
 RECHECK_SECONDS: Final = 30.0
 SONG: Final = "this key is the right one"
@@ -86,13 +87,12 @@ def ensure() -> Verdict:
 
 
 def install(sender: Any, *, using: str, **kwargs: Any) -> None:
-    """After migrating: the first canary. Waits until both rooms have all their tables."""
-    if using != router.db_for_write(KeyCanary) or not _migrated(using):
+    """Receiver of `post_migrate`: the first canary. Waits until both rooms have all their tables."""
+    is_ours = sender.label == KeyCanary._meta.app_label and using == router.db_for_write(KeyCanary)
+    if not is_ours or not _migrated(using):
         return
-    try:
-        ensure()
-    except keyring.MisconfiguredKeys as error:
-        logger.error("No key canary was made: %s", error)
+    if (found := ensure()) is not Verdict.OK:
+        logger.error("The key canary is %s: check MFA_ENCRYPTION_KEYS before you start the site.", found)
 
 
 def is_healthy() -> bool:
@@ -148,7 +148,8 @@ def _raise_alarm(found: Verdict) -> None:
     except keyring.MisconfiguredKeys as error:
         logger.critical("%s", error)
         key_id = ""
-    record(Kind.KEY_CANARY_FAILED, outcome=Outcome.FAILED, key=key_id, reason=str(found))
+    # for the platform's chain, whoever's request came first
+    Context().run(record, Kind.KEY_CANARY_FAILED, key=key_id, reason=found.value)
 
 
 def _opens(ring: keyring.KeyRing, key_id: str, ciphertext: str) -> bool:

@@ -6,7 +6,6 @@ imports upwards.
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -72,9 +71,13 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         """Whether this session proved enough, recently enough, for a sensitive action."""
         return False
 
-    def fresh_for(self, person: User) -> timedelta:
-        """How long a proof counts as fresh for sensitive actions."""
-        return timedelta(minutes=5)
+    def refreshing_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
+        """The person's methods whose proof would make the session fresh, preferred first; none where a password does."""
+        return ()
+
+    def is_demanded(self, person: User) -> bool:
+        """Whether a second factor is demanded of this person."""
+        return True
 
     def passkey_login_allowed(self, person: User) -> bool:
         """Whether this person may sign in with a passkey and no password."""

@@ -22,8 +22,8 @@ class WrongCode(AccountsError):
 
     code = "wrong_code"
     message = _(
-        "That code is not right or has expired. Enter the newest code from your app; "
-        "if it keeps failing, check that your phone sets its clock automatically and that you look at the right account."
+        "That code is not right or has expired. Enter the newest code from your app; if it keeps failing, check "
+        "that your phone sets its clock automatically and that you look at the right account."
     )
 
 

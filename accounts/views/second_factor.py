@@ -12,6 +12,7 @@ from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailab
 from accounts.flows import keys, methods, sign_in, verification
 from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm
 from accounts.models import Ceremony, User
+from accounts.policy import policy
 from accounts.views.base import Page, next_url, with_next
 from accounts.views.presentation import method_choices
 from audit.kinds import Kind
@@ -46,10 +47,14 @@ class FactorPage(Page, ABC):
             return self.ask(refusal)
         return self.proved(proof)
 
+    def offered(self) -> list[methods.Option]:
+        """The person's methods that would do here, keys first."""
+        return methods.options(self.person)
+
     def current(self) -> Method | None:
         """The method in use: the one asked for if the person has it, else the first usable, else the first."""
         asked = self.request.GET.get("method") or self.request.POST.get("method")
-        offered = methods.options(self.person)
+        offered = self.offered()
         found = [option for option in offered if option.method == asked] or [o for o in offered if o.usable]
         return next((option.method for option in found or offered), None)
 
@@ -64,8 +69,7 @@ class FactorPage(Page, ABC):
 
     def ask(self, refusal: AccountsError | None = None) -> HttpResponse:
         """The page, with the refusal at its field."""
-        method = self.current()
-        offered = methods.options(self.person)
+        method, offered = self.current(), self.offered()
         context: dict[str, Any] = {
             "person": self.person,
             "method": method,
@@ -149,8 +153,14 @@ class ReauthenticateView(FactorPage):
         self.person = self.me
         return super().dispatch(request, *args, **kwargs)
 
+    def offered(self) -> list[methods.Option]:
+        """Only what makes the session fresh: the best the person has, nothing enrolled a minute ago."""
+        refreshing = policy().refreshing_methods(self.person, self.request.session)
+        return [option for option in methods.options(self.person) if option.method in refreshing]
+
     def current(self) -> Method | None:
-        return super().current() or Method.PASSWORD
+        """The password only where there is no factor at all."""
+        return super().current() or (None if methods.live(self.person) else Method.PASSWORD)
 
     def check(self, method: Method | None) -> Proof:
         if method is Method.PASSWORD:

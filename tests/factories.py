@@ -1,0 +1,104 @@
+"""Tenants, people and their factors, made by the flows that make them on the site."""
+
+import uuid
+from typing import Any
+
+import factory
+from django.utils import timezone
+
+from accounts.assurance import Method, Proof
+from accounts.authenticators import totp
+from accounts.flows import enrolment, people, recovery
+from accounts.models import Binding, Role, Tenant, User
+from accounts.session_store import SessionStore
+from policies import document as documents
+from policies.flows import publish, tenants
+
+PASSWORD = "a long enough pass phrase"
+
+
+class TenantFactory(factory.Factory):
+    """A tenant with its policy; `rules` go into the default document, `enabled` switches it."""
+
+    class Meta:
+        model = Tenant
+
+    name = factory.Sequence(lambda n: f"Tenant {n}")
+    slug = factory.Sequence(lambda n: f"tenant-{n}-{uuid.uuid4().hex[:6]}")
+    help_contact = "the service desk"
+
+    @classmethod
+    def _create(cls, model_class: type[Tenant], *args: Any, **kwargs: Any) -> Tenant:
+        rules = kwargs.pop("rules", {})
+        return tenants.create(
+            kwargs.pop("name"), kwargs.pop("slug"), actor=None, document=documents.default_document() | rules, **kwargs
+        )
+
+
+class UserFactory(factory.Factory):
+    """A person with a password and a verified address, without any factor."""
+
+    class Meta:
+        model = User
+
+    email = factory.Sequence(lambda n: f"person-{n}@example.com")
+    name = factory.Sequence(lambda n: f"Person {n}")
+    role = Role.USER
+
+    @classmethod
+    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
+        tenant = kwargs.pop("tenant", None) or Tenant.objects.get(is_default=True)
+        password = kwargs.pop("password", PASSWORD)
+        verified = kwargs.pop("verified", True)
+        person = User(tenant=tenant, joined_at=kwargs.pop("joined_at", timezone.now()), **kwargs)
+        return people.create(person, password=password, verified=verified)
+
+
+class AdministratorFactory(UserFactory):
+    """An administrator of the tenant."""
+
+    role = Role.ADMINISTRATOR
+
+
+def publish_rules(tenant: Tenant, *, enabled: bool | None = None, **rules: Any) -> None:
+    """Publish a policy whose document differs in these rules from the default one."""
+    document = documents.default_document() | rules
+    publish.publish(tenant.policy, document, actor=None, reason="for a test", enabled=enabled)
+    tenant.refresh_from_db()
+
+
+def session_of(person: User, *proofs: Proof) -> SessionStore:
+    """A saved session in which this person proved these things; a password just now if none is given."""
+    session = SessionStore()
+    first, *others = proofs or (Proof(method=Method.PASSWORD, at=timezone.now()),)
+    session.start_proving(person, first)
+    for proof in others:
+        session.prove(person, proof)
+    session.save()
+    return session
+
+
+def enrol_totp(person: User) -> str:
+    """Enrol an authenticator app through the flow; returns the secret. The confirming code is burnt."""
+    session = session_of(person)
+    secret = enrolment.begin_totp(person, session)
+    enrolment.confirm_totp(person, session, totp.code_at(secret, totp.step_at(timezone.now())))
+    person.refresh_from_db()
+    return secret
+
+
+def enrol_recovery_codes(person: User) -> list[str]:
+    """Give a person who has a factor a set of recovery codes."""
+    codes = recovery.make(person, session_of(person), first=True)
+    person.refresh_from_db()
+    return codes
+
+
+def next_code(secret: str) -> str:
+    """A code that has not been used: the next step's, which the tolerance accepts already."""
+    return totp.code_at(secret, totp.step_at(timezone.now()) + 1)
+
+
+def live_binding(person: User, kind: str = Binding.Kind.TOTP) -> Binding:
+    """The person's live authenticator of a kind."""
+    return Binding.objects.get(person=person, kind=kind, unbound_at=None)

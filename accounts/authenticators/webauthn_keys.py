@@ -70,7 +70,7 @@ def _read_rsa(found: Mapping[object, object]) -> Parameters:
     n, e = found.get(_N), found.get(_E)
     if found.get(_KTY) != _KTY_RSA or e != RSA_EXPONENT:
         raise AlgorithmRefused
-    if not isinstance(n, bytes) or len(n) not in RSA_BYTES or n[0] < 0x80:
+    if not isinstance(n, bytes) or len(n) not in RSA_BYTES or n[0] < 0x80 or n[-1] % 2 == 0:
         raise AlgorithmRefused
     rsa.RSAPublicNumbers(int.from_bytes(RSA_EXPONENT), int.from_bytes(n)).public_key()
     return {_KTY: _KTY_RSA, _ALG: RS256.ALGORITHM, _N: n, _E: RSA_EXPONENT}

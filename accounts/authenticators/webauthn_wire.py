@@ -16,10 +16,10 @@ from accounts.authenticators.webauthn_errors import MalformedAnswer
 
 JSON_LIMIT: Final = 64 * 1024  # characters
 JSON_DEPTH: Final = 20
-CBOR_LIMIT: Final = 16 * 1024  # bytes; python-fido2 copies the rest for every item, so its time is quadratic
+CBOR_LIMIT: Final = 8 * 1024  # bytes; python-fido2 copies the rest for every item, so its time is quadratic
 CBOR_DEPTH: Final = 6
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
-_STRUCTURE: Final = re.compile(r'["\\\[\]{}]')
+_STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|["\[\]{}]', re.DOTALL)  # possessive: linear
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)  # CBOR major types, RFC 8949 §3.1
 _FALSE_TRUE_NULL: Final = (20, 21, 22)
 _LENGTH_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
@@ -44,8 +44,9 @@ def decode_base64url(text: object, *, limit: int = JSON_LIMIT) -> bytes:
 
 def parse_json(text: str) -> object:
     """A JSON text without duplicate keys, NaN or infinities, of bounded size and depth."""
-    if len(text) > JSON_LIMIT or _depth(text) > JSON_DEPTH:
+    if len(text) > JSON_LIMIT:
         raise MalformedAnswer
+    _check_depth(text)
     try:
         return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
     except ValueError as error:
@@ -70,33 +71,24 @@ def take_cbor(data: bytes, start: int) -> tuple[object, int]:
         raise MalformedAnswer
     end = _end_of_item(data, start, CBOR_DEPTH)
     try:
-        value, rest = cbor.decode_from(data[start:end])
+        return cbor.decode(data[start:end]), end
     except ValueError as error:  # text that is not UTF-8
         raise MalformedAnswer from error
-    if rest:
-        raise MalformedAnswer
-    return value, end
 
 
-def _depth(text: str) -> int:
-    """How deep brackets nest outside strings."""
-    depth = deepest = escaped = 0
-    in_string = False
+def _check_depth(text: str) -> None:
+    """Refuse brackets that nest too deep, outside strings, and a string that does not end."""
+    depth = 0
     for match in _STRUCTURE.finditer(text):
-        mark, at = match.group(), match.start()
-        if in_string:
-            if mark == "\\" and at != escaped:
-                escaped = at + 1
-            elif mark == '"' and at != escaped:
-                in_string = False
-        elif mark == '"':
-            in_string, escaped = True, -1
-        elif mark in "[{":
+        mark = text[match.start()]
+        if mark in "[{":
             depth += 1
-            deepest = max(deepest, depth)
         elif mark in "]}":
             depth -= 1
-    return deepest
+        elif match.end() - match.start() == 1:
+            raise MalformedAnswer
+        if depth > JSON_DEPTH:
+            raise MalformedAnswer
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -87,9 +87,7 @@ class VirtualAuthenticator:
         self.session: CDPSession = page.context.new_cdp_session(page)
         self.session.send("WebAuthn.enable")
         given = {"automaticPresenceSimulation": True, **self.options, **changes}
-        self.id: str = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": given})[
-            "authenticatorId"
-        ]
+        self.id: str = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": given})["authenticatorId"]
 
     def __enter__(self) -> Self:
         return self

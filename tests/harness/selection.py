@@ -61,9 +61,7 @@ class Selection:
         counts = getattr(node, "workeroutput", {}).get(OUTPUT, {})
         node.config.stash[LEFT_OUT] |= Counter(counts)  # every worker collects, and counts, the same tests
 
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
-    ) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         for reason, count in sorted(config.stash[LEFT_OUT].items()):
             terminalreporter.write_line(f"{count} left out of this run: {reason}")
         for reason, count in sorted(config.stash[LACKING].items()):

@@ -1,0 +1,23 @@
+"""How gunicorn runs the site: `gunicorn --config python:config.gunicorn config.wsgi`.
+
+WEB_CONCURRENCY sets the number of processes (gunicorn reads it itself). There is no access log: addresses in it
+would carry single-use keys; what matters is in the audit record.
+"""
+
+from pathlib import Path
+
+worker_class = "gthread"
+threads = 4
+timeout = graceful_timeout = 30  # seconds
+keepalive = 5  # seconds
+max_requests, max_requests_jitter = 20_000, 2_000
+if Path("/dev/shm").is_dir():  # noqa: S108  (a heartbeat file, which gunicorn makes and unlinks safely)
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "config.logs.JSONFormatter"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "root": {"level": "INFO", "handlers": ["stdout"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stdout"], "propagate": False}},
+}

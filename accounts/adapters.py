@@ -72,7 +72,7 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         return False
 
     def refreshing_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
-        """The person's methods whose proof would make the session fresh, preferred first; none where a password does."""
+        """The person’s methods whose proof makes the session fresh, preferred first; none where a password does."""
         return ()
 
     def is_demanded(self, person: User) -> bool:

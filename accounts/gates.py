@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from django.utils import timezone
+from django.utils.functional import Promise
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -34,7 +35,7 @@ class Standing:
     step_up: bool = False
     enrol: bool = False
     deadline: datetime | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[str | Promise, ...] = ()  # sentences
 
     @property
     def grace(self) -> "Standing | None":

@@ -252,5 +252,8 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"handlers": ["stdout"], "level": "WARNING", "propagate": False}},
+    "loggers": {
+        "django_tasks": {"level": "WARNING"},
+        "django.server": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
+    },
 }

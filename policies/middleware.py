@@ -70,7 +70,7 @@ class EnforcementMiddleware(MiddlewareMixin):
             step_up=decision.outcome is Outcome.STEP_UP,
             enrol=decision.outcome is Outcome.ENROL,
             deadline=decision.deadline if decision.outcome is Outcome.ALLOW_IN_GRACE else None,
-            reasons=tuple(decision.reasons),
+            reasons=tuple(sentences.of(decision.reasons)),
         )
         if decision.is_allowed:
             return self.let_in(request, judgement)

@@ -4,6 +4,9 @@ import uuid
 from typing import Any
 
 import factory
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.test import Client
 from django.utils import timezone
 
 from accounts.assurance import Method, Proof
@@ -102,3 +105,33 @@ def next_code(secret: str) -> str:
 def live_binding(person: User, kind: str = Binding.Kind.TOTP) -> Binding:
     """The person's live authenticator of a kind."""
     return Binding.objects.get(person=person, kind=kind, unbound_at=None)
+
+
+def client_of(person: User, *proofs: Proof) -> Client:
+    """A browser in which this person is signed in, having proved these things (a password if none is given)."""
+    session = session_of(person, *proofs)
+    session[SESSION_KEY] = str(person.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session.save()
+    client = Client(HTTP_HOST="localhost")
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    return client
+
+
+def password_proof() -> Proof:
+    """A right password, just now."""
+    return Proof(method=Method.PASSWORD, at=timezone.now())
+
+
+def proof_of(binding: Binding, **changes: Any) -> Proof:
+    """A proof by this authenticator, just now."""
+    values = {"method": Method(binding.kind), "at": timezone.now(), "binding": binding.pk, "bound_at": binding.bound_at}
+    return Proof(**values | changes)
+
+
+def verified_client(person: User) -> Client:
+    """A browser of somebody with an app who proved password and app just now."""
+    if not Binding.objects.filter(person=person, unbound_at=None).exists():
+        enrol_totp(person)
+    return client_of(person, password_proof(), proof_of(live_binding(person)))

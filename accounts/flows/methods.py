@@ -17,12 +17,12 @@ class Option:
     """One kind of factor a person owns. Keys are one option however many there are, and never paused."""
 
     method: Method
-    paused_until: datetime | None
+    until: datetime | None  # when a pause ends
     locked: bool
 
     @property
     def usable(self) -> bool:
-        return not self.locked and self.paused_until is None
+        return not self.locked and self.until is None
 
 
 def live(person: User) -> list[Binding]:
@@ -45,5 +45,5 @@ def options(person: User) -> list[Option]:
 
 
 def _option(method: Method, binding: Binding, now: datetime) -> Option:
-    paused = binding.paused_until if binding.paused_until and binding.paused_until > now else None
-    return Option(method, paused, binding.locked_at is not None)
+    until = binding.paused_until if binding.paused_until and binding.paused_until > now else None
+    return Option(method, until, binding.locked_at is not None)

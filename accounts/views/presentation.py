@@ -62,6 +62,8 @@ class Factor:
     locked: bool
     paused_until: datetime | None
     can_remove: bool
+    passwordless: bool = False
+    why_not: str | Promise = ""
     edit_url: str = ""
     remove_url: str = ""
     replace_url: str = ""
@@ -112,6 +114,8 @@ def factor(binding: Binding, *, preferred: bool, can_remove: bool, now: datetime
         locked=binding.locked_at is not None,
         paused_until=binding.paused_until if binding.paused_until and binding.paused_until > now else None,
         can_remove=can_remove,
+        passwordless=bool(credential and credential.passwordless),
+        why_not="" if can_remove else _("Your organisation needs you to keep it; you can add another one first."),
         edit_url=reverse("mfa_edit_webauthn", args=[binding.pk]) if is_key else "",
         remove_url=reverse("mfa_remove_webauthn", args=[binding.pk]) if is_key else reverse("mfa_deactivate_totp"),
         replace_url=reverse("mfa_replace_totp") if is_app else "",

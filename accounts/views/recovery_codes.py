@@ -75,8 +75,10 @@ class DownloadRecoveryCodesView(Page):
         return response
 
 
-def show_codes(request: HttpRequest, codes: list[str], form: SavedForm | None = None) -> HttpResponse:
-    """The page with the codes, never cached."""
+def show_codes(
+    request: HttpRequest, codes: list[str], form: SavedForm | None = None, *, steps: bool = False
+) -> HttpResponse:
+    """The page with the codes, never cached; `steps` shows it as the last step of a first enrolment."""
     response = render(
         request,
         "mfa/recovery_codes/show.html",
@@ -86,6 +88,7 @@ def show_codes(request: HttpRequest, codes: list[str], form: SavedForm | None = 
             "created_at": timezone.now(),
             "form": form or SavedForm(),
             "next": next_url(request),
+            "steps": steps,
         },
     )
     add_never_cache_headers(response)
@@ -98,5 +101,5 @@ def finish_enrolment(request: HttpRequest, *, first: bool, wanted: str) -> HttpR
     person.refresh_from_db()
     wants_codes = first and Method.RECOVERY_CODE in policy().allowed_methods(person)
     if wants_codes and recovery.current_set(person) is None:
-        return show_codes(request, recovery.make(person, request.session, first=True))
+        return show_codes(request, recovery.make(person, request.session, first=True), steps=True)
     return redirect(wanted or "mfa_index")

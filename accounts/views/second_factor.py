@@ -6,6 +6,7 @@ from typing import Any
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
@@ -77,10 +78,16 @@ class FactorPage(Page, ABC):
             "form": _form(method, self.request, refusal),
             "throttle": next((o for o in offered if o.method == method and not o.usable), None),
             "issuer": self.person.tenant.issuer,
+            "help_url": reverse("help"),
+            **self.extra(),
         }
         if method is Method.WEBAUTHN:
             context["request_options"] = keys.begin(self.person, self.request.session, purpose=self.purpose)
         return self.show(self.template_name, status=429 if isinstance(refusal, Paused) else 200, **context)
+
+    def extra(self) -> dict[str, Any]:
+        """What this page shows beside the factor."""
+        return {}
 
     @abstractmethod
     def cancel(self) -> HttpResponseBase:
@@ -122,6 +129,9 @@ class SecondFactorView(FactorPage):
             self.person = self.stage.login.user
         return super().dispatch(request, *args, **kwargs)
 
+    def extra(self) -> dict[str, Any]:
+        return {"cancel_url": reverse("mfa_authenticate")}
+
     def cancel(self) -> HttpResponseBase:
         """Back to sign in, the destination kept."""
         wanted = self.next or (self.stage.login.redirect_url if self.stage else "") or ""
@@ -161,6 +171,9 @@ class ReauthenticateView(FactorPage):
     def current(self) -> Method | None:
         """The password only where there is no factor at all."""
         return super().current() or (None if methods.live(self.person) else Method.PASSWORD)
+
+    def extra(self) -> dict[str, Any]:
+        return {"bare": self.current() is Method.PASSWORD}
 
     def check(self, method: Method | None) -> Proof:
         if method is Method.PASSWORD:

@@ -1,16 +1,20 @@
 """The security overview, the choice of a method to set up, and turning two-step verification off."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.assurance import Method
 from accounts.flows import binding as bindings
 from accounts.flows import methods, recovery, removal
-from accounts.models import Binding
+from accounts.models import Binding, User
 from accounts.policy import policy
 from accounts.views.base import Page
-from accounts.views.presentation import enrolment_choices, factor
+from accounts.views.presentation import Factor, enrolment_choices, factor
 
 
 class SecurityView(Page):
@@ -20,30 +24,54 @@ class SecurityView(Page):
         me, asked = self.me, policy()
         allowed, live = asked.allowed_methods(me), methods.live(me)
         factors = [b for b in live if b.kind != Binding.Kind.RECOVERY_CODE]
-        now = timezone.now()
-        codes = next((b for b in live if b.kind == Binding.Kind.RECOVERY_CODE), None)
         return self.show(
             "mfa/index.html",
-            protected=bool(factors),
-            demanded=asked.is_demanded(me),
-            last_sign_in=me.last_login,
-            factors=[
-                factor(
-                    b,
-                    preferred=b.kind == (allowed or ("",))[0],
-                    can_remove=asked.may_remove(me, b.pk),
-                    now=now,
-                )
-                for b in factors
-            ],
-            recovery=None if codes is None else {"left": recovery.left(me), "total": codes.codes.count()},
-            can_make_codes=bool(factors) and Method.RECOVERY_CODE in allowed,
-            suggest_key=Method.WEBAUTHN in allowed
-            and bool(factors)
-            and all(b.kind != Binding.Kind.WEBAUTHN for b in factors),
+            status={
+                "protected": bool(factors),
+                "policy_sentence": _demand_sentence(me, demanded=asked.is_demanded(me)),
+                "last_sign_in": me.last_login,
+            },
+            factors=self.shown(factors, allowed),
+            recovery=self.codes(live),
+            suggestion=_suggestion(factors, allowed),
+            add_url=reverse("mfa_enrol"),
             can_turn_off=bool(factors) and asked.may_turn_off(me),
             replacement_open=request.session.row.replacement_open,
         )
+
+    def shown(self, factors: list[Binding], allowed: tuple[Method, ...]) -> list[Factor]:
+        """The factors as the page lists them, the policy's preferred kind marked where there is a choice."""
+        now, first = timezone.now(), next((m for m in allowed if any(b.kind == m for b in factors)), None)
+        choice = len({b.kind for b in factors}) > 1
+        return [
+            factor(b, preferred=choice and b.kind == first, can_remove=policy().may_remove(self.me, b.pk), now=now)
+            for b in factors
+        ]
+
+    def codes(self, live: list[Binding]) -> dict[str, Any] | None:
+        """How many recovery codes are left, or None without a set."""
+        held = next((b for b in live if b.kind == Binding.Kind.RECOVERY_CODE), None)
+        if held is None:
+            return None
+        url = reverse("mfa_generate_recovery_codes")
+        return {"left": recovery.left(self.me), "total": held.codes.count(), "url": url}
+
+
+def _demand_sentence(person: User, *, demanded: bool) -> str:
+    values = {"tenant": person.tenant.name}
+    if demanded:
+        return _("%(tenant)s requires two-step verification.") % values
+    return _("%(tenant)s leaves two-step verification to you.") % values
+
+
+def _suggestion(factors: list[Binding], allowed: tuple[Method, ...]) -> str:
+    """One more method is the difference between a lost phone and a lost day."""
+    kinds = {b.kind for b in factors}
+    if not factors:
+        return ""
+    if Method.WEBAUTHN in allowed and Method.WEBAUTHN not in kinds:
+        return _("Add a passkey or a security key: it cannot be phished and needs no typing.")
+    return _("You have one method. Add a second one for the day you lose it.") if len(factors) == 1 else ""
 
 
 class EnrolView(Page):
@@ -64,7 +92,8 @@ class EnrolView(Page):
             forced=standing.enrol,
             deadline=standing.deadline,
             days_left=standing.days_left,
-            tenant=me.tenant,
+            tenant=me.tenant.name,
+            decision_reasons=standing.reasons,
             steps=me.mfa_enrolled_at is None,
         )
 

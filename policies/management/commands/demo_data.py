@@ -19,6 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("Demo people have a public password: this runs with DEBUG on only.")
+        settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # nobody waits for these notices
         loaded = demo.load()
         width = max(len(wanted.email) for wanted, _ in loaded)
         self.stdout.write(f"\nOpen {settings.SITE_URL} and sign in as one of these, with the password\n")

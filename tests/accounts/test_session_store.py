@@ -1,0 +1,175 @@
+"""Our sessions: one SELECT, keys that die, columns that survive, ends that stay ended."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
+from django.utils import timezone
+
+from accounts.assurance import Method, Proof, Strength
+from accounts.middleware import person_of
+from accounts.models import Session, User
+from accounts.session_store import SessionStore, end, stored_key
+from tests.factories import UserFactory, session_of
+
+pytestmark = pytest.mark.django_db
+BACKEND = "accounts.backends.PasswordBackend"
+
+
+def signed_in(person: User) -> SessionStore:
+    """A session as Django's login leaves it."""
+    session = session_of(person)
+    session[SESSION_KEY] = str(person.pk)
+    session[BACKEND_SESSION_KEY] = BACKEND
+    session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session.save()
+    return session
+
+
+def test_one_select_brings_session_person_and_tenant(django_assert_num_queries):
+    key = signed_in(UserFactory()).session_key
+    with django_assert_num_queries(1):
+        session = SessionStore(key)
+        person = person_of(session)
+        assert person is not None
+        assert person.tenant.policy_version == 1
+        assert session.row.person == person
+
+
+def test_the_table_never_holds_the_key_of_the_cookie():
+    session = signed_in(UserFactory())
+    row = Session.objects.get()
+    assert row.session_key == stored_key(session.session_key)
+    assert session.session_key not in str(Session.objects.values().get())
+
+
+# security 63
+def test_a_new_key_replaces_the_old_one_in_place():
+    session = signed_in(UserFactory())
+    old, public = session.session_key, session.row.public_id
+    session.cycle_key()
+    session.save()
+    assert SessionStore(old).load() == {}
+    assert SessionStore(session.session_key).row.public_id == public
+    assert Session.objects.count() == 1
+
+
+# security 68
+def test_an_ended_session_cannot_be_saved_back_to_life():
+    session = signed_in(UserFactory())
+    end(Session.objects.all())
+    session["more"] = 1
+    with pytest.raises(UpdateError):
+        session.save()
+    assert SessionStore(session.session_key).load() == {}
+    row = Session.objects.get()
+    assert (row.session_data, row.proofs, row.status) == ("", [], "ended")
+
+
+def test_a_save_leaves_columns_alone_that_it_did_not_change():
+    session = signed_in(UserFactory())
+    Session.objects.update(replacement_open=True)
+    session["more"] = 1
+    session.save()
+    assert Session.objects.get().replacement_open
+
+
+# security 64
+def test_no_session_outlives_its_first_day_however_often_it_is_saved(time_machine):
+    session = signed_in(UserFactory())
+    time_machine.shift(timedelta(hours=23))
+    session = SessionStore(session.session_key)
+    session["more"] = 1
+    session.save()
+    time_machine.shift(timedelta(hours=1, seconds=1))
+    assert SessionStore(session.session_key).load() == {}
+
+
+def test_last_seen_is_written_at_most_once_in_five_minutes(django_assert_num_queries):
+    session = signed_in(UserFactory())
+    with django_assert_num_queries(0):
+        session.touch(timezone.now() + timedelta(minutes=4))
+    with django_assert_num_queries(1):
+        session.touch(timezone.now() + timedelta(minutes=6))
+
+
+def test_what_was_proved_about_one_person_is_nothing_about_another():
+    one, other = UserFactory(), UserFactory()
+    session = session_of(one)
+    assert [proof.method for proof in session.proofs_of(one)] == [Method.PASSWORD]
+    assert session.proofs_of(other) == ()
+    session.start_proving(other, Proof(method=Method.PASSWORD, at=timezone.now()))
+    assert session.proofs_of(one) == ()
+
+
+def test_a_new_proof_voids_the_grant():
+    person = UserFactory()
+    session = signed_in(person)
+    session.change(grant_security_version=1, grant_tenant=person.tenant_id)
+    session.prove(person, Proof(method=Method.PASSWORD, at=timezone.now()))
+    session.save()
+    assert Session.objects.get().grant_security_version is None
+
+
+def test_strength_and_mfa_verified_derive_from_proofs_alone():
+    session = signed_in(UserFactory())
+    row = Session.objects.get(public_id=session.row.public_id)
+    assert (row.strength, row.mfa_verified) == (Strength.SINGLE_FACTOR, False)
+
+
+@pytest.mark.parametrize("broken", ["password", "backend", "inactive", "person"])
+def test_djangos_checks_are_kept(broken):
+    person = UserFactory()
+    session = signed_in(person)
+    if broken == "password":
+        person.set_password("another long pass phrase")
+        person.save()
+    elif broken == "backend":
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session.save()
+    elif broken == "inactive":
+        User.objects.update(is_active=False)
+    else:
+        session[SESSION_KEY] = str(UserFactory().pk)
+        session.save()
+        Session.objects.update(person_id=person.pk)
+    assert person_of(SessionStore(session.session_key)) is None
+
+
+def test_a_secret_key_in_fall_back_still_opens_and_moves_on(settings):
+    session = signed_in(UserFactory())
+    old_key = session.session_key
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "x" * 50
+    again = SessionStore(old_key)
+    assert person_of(again) is not None
+    again.save()
+    assert again.session_key != old_key
+
+
+async def _everything_async(person: User) -> None:
+    session = SessionStore()
+    await session.aset("a", 1)
+    await session.acreate()
+    key = session.session_key
+    assert await session.aexists(key)
+    assert await SessionStore(key).aget("a") == 1
+    await session.acycle_key()
+    await session.asave()
+    assert not await SessionStore(key).aget("a")
+    await session.aflush()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_asynchronous_path_does_the_same():
+    from asgiref.sync import async_to_sync
+
+    async_to_sync(_everything_async)(UserFactory())
+
+
+def test_expired_sessions_are_cleared(time_machine):
+    signed_in(UserFactory())
+    time_machine.shift(timedelta(days=2))
+    SessionStore.clear_expired()
+    assert not Session.objects.exists()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import BrowserContext, Page
 
+from tests.audit.lift import triggers_lifted_for_flush  # noqa: F401
 from tests.harness import browser as chromium
 from tests.harness import postgres, redis
 from tests.harness.codes import AuthenticatorApp, Clock

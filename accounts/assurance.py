@@ -9,7 +9,7 @@ Two proofs of one kind are still a single factor.
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, IntEnum, StrEnum, auto
+from enum import IntEnum, StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -62,19 +62,13 @@ class Proof:
             raise ValueError("A proof needs aware times.")
 
 
-class _Kind(Enum):
-    WHO = auto()
-    HAVE = auto()
+_WHO: Final = 1
+_HAVE: Final = 2
 
 
-_WHO: Final = frozenset({_Kind.WHO})
-_HAVE: Final = frozenset({_Kind.HAVE})
-_BOTH: Final = _WHO | _HAVE
-
-
-def _kinds(proof: Proof) -> frozenset[_Kind]:
+def _kinds(proof: Proof) -> int:
     if proof.method is Method.WEBAUTHN and proof.user_verified:
-        return _BOTH
+        return _WHO | _HAVE
     return _HAVE if proof.method in SECOND_FACTORS else _WHO
 
 
@@ -88,12 +82,14 @@ def strength_of(proofs: Iterable[Proof], *, spent: Iterable[Proof] = ()) -> Stre
     `spent` proofs no longer count as possession (too old, or by a method no longer allowed) but still tell
     who signed in: a passkey session whose second factor has run out is where a password session would be.
     """
-    current = tuple(proofs)
-    kinds = {kind for proof in current for kind in _kinds(proof)}
-    kinds |= {_Kind.WHO for proof in spent if _Kind.WHO in _kinds(proof)}
-    if kinds != _BOTH:
+    kinds, keyed = 0, False
+    for proof in proofs:
+        kinds |= _kinds(proof)
+        keyed |= proof.method is Method.WEBAUTHN
+    for proof in spent:
+        kinds |= _kinds(proof) & _WHO
+    if kinds != _WHO | _HAVE:
         return Strength.SINGLE_FACTOR if kinds else Strength.NONE
-    keyed = any(proof.method is Method.WEBAUTHN for proof in current)
     return Strength.PHISHING_RESISTANT if keyed else Strength.MULTI_FACTOR
 
 

@@ -17,7 +17,7 @@ from audit.errors import DuplicateDeclaration, ReservedField, UndeclaredField, U
 
 TEXT_LIMIT = 1000  # characters
 DEEPEST = 8  # levels of a document
-RESERVED = frozenset({"kind", "actor", "target", "tenant", "outcome"})  # `record`'s own arguments
+RESERVED = frozenset({"kind", "actor", "target", "tenant"})  # arguments of `record`
 
 
 class Outcome(StrEnum):
@@ -109,6 +109,7 @@ class Catalogue(dict[str, Declaration]):
         category: Category,
         kind: str,
         sentence: Promise | str,
+        /,
         severity: Severity = Severity.INFO,
         *,
         outcome: Outcome = Outcome.OK,

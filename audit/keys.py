@@ -23,7 +23,7 @@ class Key:
 
 
 def parse(text: str) -> Key:
-    """The key in `text`: exactly 32 bytes in padded URL-safe base64. Raises KeyMalformed."""
+    """The key in `text`: exactly 32 bytes in padded base64, URL-safe or plain. Raises KeyMalformed."""
     try:
         secret = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,0 +1,110 @@
+"""Many writers at once: no gap, no fork, no deadlock, whatever the order of their locks."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection, connections
+
+from audit.kinds import Kind
+from audit.log import record, unit_of_work
+from tests.audit.evidence import Person, assert_whole, events_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def all_at_once(writers: int, work: Callable[[int], None]) -> None:
+    """Run `work` in as many threads, each on a connection of its own, from one start signal; raise what they raise."""
+    start = threading.Barrier(writers)
+    pooled = connection
+
+    def run(number: int) -> None:
+        own = pooled.copy()
+        own.settings_dict["OPTIONS"].pop("pool", None)  # the pool would let a few in at a time
+        connections["default"] = own
+        try:
+            own.ensure_connection()
+            start.wait(timeout=30)
+            work(number)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(writers) as executor:
+        for future in [executor.submit(run, number) for number in range(writers)]:
+            future.result(timeout=60)
+
+
+@pytest.mark.security(88)
+def test_writers_of_one_chain_queue_up(person: Person) -> None:
+    def work(number: int) -> None:
+        for _ in range(5):
+            record(Kind.SIGNED_OUT, target=person, count=number)
+
+    all_at_once(6, work)
+    assert_whole(person.tenant_id, length=30)
+
+
+@pytest.mark.postgres
+@pytest.mark.security(88)
+def test_fifty_writers_of_a_new_chain_leave_no_gap_and_no_fork(person: Person) -> None:
+    def work(number: int) -> None:
+        for _ in range(10):
+            record(Kind.SIGNED_OUT, target=person, count=number)
+
+    all_at_once(50, work)
+    assert_whole(person.tenant_id, length=500)
+    for number in range(50):
+        assert sum(event.payload["count"] == number for event in events_of(person.tenant_id)) == 10
+
+
+@pytest.mark.postgres
+def test_units_over_many_chains_never_wait_for_each_other_in_a_circle() -> None:
+    """New chains and old ones, recorded in every order, with failures among them."""
+    people = [Person(tenant_id=uuid4()) for _ in range(6)]
+    record(Kind.SIGNED_OUT, target=people[0])
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        shuffled = Random(number)  # noqa: S311
+        for turn in range(8):
+            try:
+                with unit_of_work():
+                    for person in shuffled.sample(people, len(people)):
+                        record(Kind.SIGNED_OUT, target=person, count=number)
+                    if (number + turn) % 4 == 0:
+                        raise TimeoutError
+                done.append(number)
+            except TimeoutError:
+                continue
+
+    all_at_once(30, work)
+    assert len(done) == 180
+    assert_whole(people[0].tenant_id, length=181)
+    for person in people[1:]:
+        assert_whole(person.tenant_id, length=180)
+
+
+@pytest.mark.postgres
+def test_a_chain_is_free_while_the_work_of_a_unit_goes_on(person: Person) -> None:
+    """Events are written last, so a slow unit keeps nobody waiting."""
+    recorded, finished = threading.Event(), threading.Event()
+
+    def work(number: int) -> None:
+        if number == 0:
+            with unit_of_work():
+                Group.objects.create(name="slow")
+                record(Kind.GROUPS_CHANGED, target=person)
+                recorded.set()
+                assert finished.wait(timeout=20)
+        else:
+            assert recorded.wait(timeout=20)
+            record(Kind.SIGNED_OUT, target=person)
+            finished.set()
+
+    all_at_once(2, work)
+    assert [event.kind for event in events_of(person.tenant_id)] == ["session:signed_out", "groups:changed"]
+    assert_whole(person.tenant_id, length=2)

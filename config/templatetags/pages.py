@@ -58,7 +58,7 @@ def field(
 
     `kind`: "digits" (six digits of an app), "recovery" (a recovery code) or "" (told from the widget).
     `hint`: replaces the field's own help text; "" leaves it out. `autocomplete` replaces the widget's.
-    The first field of a form with an error takes the focus, so that nobody has to look for it.
+    The page says which field has the focus, not the widget; after an error it is the first that was refused.
     """
     widget = bound.field.widget
     words = bound.help_text if hint is None else hint
@@ -67,8 +67,8 @@ def field(
         attributes["autocomplete"] = autocomplete
     if described_by := ids_describing(bound, has_hint=bool(words)):
         attributes["aria-describedby"] = described_by
-    if autofocus or is_first_with_error(bound):
-        attributes["autofocus"] = True
+    if not bound.is_hidden:
+        attributes["autofocus"] = autofocus or is_first_with_error(bound)
     return {
         "field": bound,
         "label": label or bound.label,

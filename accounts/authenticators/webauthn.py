@@ -231,7 +231,7 @@ def accept(assertion: Assertion) -> Binding:
     live = Binding.objects.filter(pk=binding.pk, unbound_at=None, locked_at=None)
     advanced = Q(last_counter=None) | (Q(last_counter__lt=count) if count else Q(last_counter=0))
     if not live.filter(advanced).update(last_counter=count, last_used_at=timezone.now()):
-        raise CloneSuspected(binding) if live.exists() else UnknownCredential(binding)
+        raise CloneSuspected(binding, count) if live.exists() else UnknownCredential(binding)
     WebAuthnCredential.objects.filter(pk=binding.pk).update(backed_up=assertion.backed_up)
     binding.refresh_from_db()
     return binding

@@ -197,3 +197,8 @@ class CloneSuspected(WebAuthnError):
         "This key may have been copied, so it was refused and the event was recorded. "
         "Use another method, remove the key, and tell your administrator."
     )
+
+    def __init__(self, binding: "Binding", received: int) -> None:
+        super().__init__(binding)
+        self.stored = binding.last_counter
+        self.received = received

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.audit.evidence import Person
-from tests.audit.lift import triggers_lifted_for_flush  # noqa: F401
 
 
 @pytest.fixture

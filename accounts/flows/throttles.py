@@ -86,13 +86,13 @@ def _count(limit: Limit, subject: str, now: datetime) -> datetime | None:
     )
     if made:
         return None
-    if row.window_ends_at > now and row.count >= limit.count:
-        return _pause(limit, row, now)
-    ended = rows.filter(window_ends_at=row.window_ends_at)
+    if row.window_ends_at > now:
+        return _pause(limit, row, now) if row.count >= limit.count else _count(limit, subject, now)
     level = row.level if now - row.window_ends_at < LONGEST_PAUSE else 0
-    if ended.update(count=1, level=level, window_ends_at=now + limit.window):
+    over = rows.filter(window_ends_at=row.window_ends_at)
+    if over.update(count=1, level=level, window_ends_at=now + limit.window):
         return None
-    return _count(limit, subject, now)
+    return _count(limit, subject, now)  # somebody else began the new window
 
 
 def _pause(limit: Limit, row: Throttle, now: datetime) -> datetime:

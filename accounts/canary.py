@@ -179,5 +179,5 @@ def _migrated(using: str) -> bool:
 
 def _disconnect() -> None:
     connection.close()
-    if connection.vendor == "postgresql":
-        connection.close_pool()
+    if close_pool := getattr(connection, "close_pool", None):  # PostgreSQL: its threads do not survive a fork
+        close_pool()

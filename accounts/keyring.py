@@ -140,7 +140,6 @@ class KeyRing:
             raise UnreadableSecret(Reason.WRONG_CONTEXT, stated_id)
         return secret[len(frame) :].decode("utf-8", "surrogatepass")
 
-    @sensitive_variables()
     def _adopt(self, stored: str, *, allowed: bool) -> str:
         """What a site before ours stored: a Fernet token without key id (found by trial), or plaintext."""
         if not allowed:
@@ -217,7 +216,6 @@ def _ring(keys: tuple[str, ...]) -> KeyRing:
     return KeyRing(keys)
 
 
-@sensitive_variables()
 def _required_bytes(key: str, position: int) -> bytes:
     raw = key_bytes(key)
     if raw is None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts import canary, keyring
 from accounts.canary import Verdict
-from accounts.models import Binding, KeyCanary, Tenant, User
+from accounts.models import Binding, KeyCanary, PendingEnrolment, Tenant, User
 from audit import chain, context
 from audit.kinds import Kind
 from audit.models import AuditEvent
@@ -176,8 +176,14 @@ def test_one_damaged_canary_does_not_stop_a_site_whose_others_open(started, sett
 
 
 @pytest.mark.security(86)
-def test_no_canary_is_made_while_a_secret_hangs_on_another_key(right, person):
-    Binding.objects.create(person=person, kind="totp", sealed_under=key_id(new_key()))
+@pytest.mark.parametrize("kept_in", ["binding", "pending enrolment"])
+def test_no_canary_is_made_while_a_secret_hangs_on_another_key(right, person, kept_in):
+    sealed_under = key_id(new_key())
+    if kept_in == "binding":
+        Binding.objects.create(person=person, kind="totp", sealed_under=sealed_under)
+    else:
+        row = {"session_id": uuid.uuid4(), "expires_at": timezone.now(), "sealed": "x"}
+        PendingEnrolment.objects.create(person=person, sealed_under=sealed_under, **row)
     assert canary.ensure() is Verdict.MISSING
     assert not KeyCanary.objects.exists()
 
@@ -186,6 +192,12 @@ def test_a_lost_canary_is_made_again_when_every_secret_is_under_a_known_key(righ
     Binding.objects.create(person=person, kind="totp", sealed_under=key_id(right))
     Binding.objects.create(person=person, kind="webauthn")
     assert canary.ensure() is Verdict.OK
+
+
+def test_who_comes_second_in_a_race_records_nothing(started):
+    before = AuditEvent.objects.count()
+    canary._make(key_id(started))
+    assert AuditEvent.objects.count() == before
 
 
 def test_health_is_from_memory_once_it_is_good(started, django_assert_num_queries):

@@ -10,7 +10,7 @@ import uuid
 import pytest
 from cryptography.fernet import Fernet
 from django.views.debug import ExceptionReporter
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts import keyring
@@ -52,16 +52,16 @@ def site_keys(settings) -> list[str]:
     return settings.MFA_ENCRYPTION_KEYS
 
 
-def reason_of(
-    ciphertext: str, context: Context = HERE, *, ring: KeyRing = RING, adopt: bool = False
-) -> Reason:
+def reason_of(ciphertext: str, context: Context = HERE, *, ring: KeyRing = RING, adopt: bool = False) -> Reason:
     with pytest.raises(UnreadableSecret) as refusal:
         ring.unseal(ciphertext, context, adopt_foreign=adopt)
     return refusal.value.reason
 
 
-# security 7, 85
+@pytest.mark.security(7, 85)
 @given(text=any_text, context=contexts)
+@example(text="", context=HERE)
+@example(text="lone \ud800 surrogate", context=HERE)
 def test_any_text_opens_again_in_its_own_context(text, context):
     assert RING.unseal(RING.seal(text, context), context) == text
 
@@ -92,11 +92,12 @@ def test_a_ciphertext_does_not_open_in_another_context(text, context, other):
 
 
 @pytest.mark.security(85)
-@pytest.mark.parametrize("changed", ["kind", "row", "owner"])
+@pytest.mark.parametrize(
+    "change", [{"kind": "totp_pending"}, {"kind": "otpt"}, {"row": uuid.uuid4()}, {"owner": uuid.uuid4()}]
+)
 @pytest.mark.parametrize("adopt", [False, True])
-def test_every_part_of_the_context_counts(changed, adopt):
-    other = {"kind": "totp_pending", "row": uuid.uuid4(), "owner": uuid.uuid4()}[changed]
-    parts = {"kind": HERE.kind, "row": HERE.row, "owner": HERE.owner, changed: other}
+def test_every_part_of_the_context_counts(change, adopt):
+    parts = {"kind": HERE.kind, "row": HERE.row, "owner": HERE.owner} | change
     assert reason_of(RING.seal(SECRET, HERE), Context(**parts), adopt=adopt) is Reason.WRONG_CONTEXT
 
 
@@ -111,6 +112,13 @@ def test_row_and_owner_cannot_be_swapped():
 def test_no_frame_is_the_start_of_another(first, second):
     if first != second:
         assert not first.frame().startswith(second.frame())
+
+
+@pytest.mark.security(85)
+def test_the_parts_of_a_context_cannot_run_into_each_other():
+    first = Context("k", uuid.UUID(bytes=b"r" * 16), uuid.UUID(bytes=b"o" * 16))
+    second = Context("kr", uuid.UUID(bytes=b"r" * 15 + b"o"), uuid.UUID(bytes=b"o" * 15 + b"t"))
+    assert reason_of(RING.seal("t" + SECRET, first), second) is Reason.WRONG_CONTEXT
 
 
 @pytest.mark.security(85)
@@ -190,9 +198,7 @@ def test_damaged_ciphertexts_have_a_reason_and_never_another_error(stored, reaso
 
 
 @given(
-    stored=st.one_of(
-        any_text, st.binary().map(lambda b: f"{RING.primary_id}${base64.urlsafe_b64encode(b).decode()}")
-    )
+    stored=st.one_of(any_text, st.binary().map(lambda b: f"{RING.primary_id}${base64.urlsafe_b64encode(b).decode()}"))
 )
 def test_whatever_is_stored_is_refused_as_unreadable(stored):
     assert reason_of(stored) in Reason
@@ -439,6 +445,18 @@ def test_the_error_report_of_a_crash_shows_no_plaintext_and_no_key(site_keys, se
         assert refusal.value.reason in report
         for hidden in (SECRET, ciphertext, *site_keys):
             assert hidden not in report
+
+
+@pytest.mark.security(87)
+def test_the_error_report_of_a_ring_used_directly_shows_no_plaintext_and_no_key(settings):
+    settings.DEBUG = False
+    sealed = RING.seal(SECRET, Context("totp", uuid.uuid4(), uuid.uuid4()))
+    with pytest.raises(UnreadableSecret) as unreadable:
+        RING.unseal(sealed, HERE)
+    with pytest.raises(MisconfiguredKeys) as misconfigured:
+        KeyRing([*KEYS, "no key"])
+    report = error_report(unreadable.value) + error_report(misconfigured.value)
+    assert not any(hidden in report for hidden in (SECRET, sealed, *KEYS))
 
 
 @pytest.mark.security(87)

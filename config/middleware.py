@@ -42,6 +42,7 @@ DEBUG_PAGES = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
 CSP_OVERRIDES = {"_csp_config", "_csp_update", "_csp_replace", "_csp_exempt"}  # what csp.decorators leave behind
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+UTF_8 = {"utf-8", "utf8", "us-ascii"}
 JSON_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 JSON_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -124,10 +125,8 @@ def fault_of(request: HttpRequest) -> HTTPStatus | None:
         return HTTPStatus.BAD_REQUEST
     length = meta.get("CONTENT_LENGTH") or ""
     if not length and "HTTP_TRANSFER_ENCODING" not in meta:
-        return _fault_of_encoding(request) if request.encoding else None
-    if fault := _fault_of_length(request, length):
-        return fault
-    return _fault_of_encoding(request) or _fault_of_body(request)
+        return _fault_of_charset(request) if request.content_params else None
+    return _fault_of_length(request, length) or _fault_of_charset(request) or _fault_of_body(request)
 
 
 def _fault_of_length(request: HttpRequest, length: str) -> HTTPStatus | None:
@@ -142,10 +141,10 @@ def _fault_of_length(request: HttpRequest, length: str) -> HTTPStatus | None:
     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_long else None
 
 
-def _fault_of_encoding(request: HttpRequest) -> HTTPStatus | None:
-    """Only UTF-8: under another declared charset harmless bytes would decode to NUL, or to anything."""
-    declared = request.encoding
-    return None if not declared or declared.lower() in ("utf-8", "utf8") else HTTPStatus.BAD_REQUEST
+def _fault_of_charset(request: HttpRequest) -> HTTPStatus | None:
+    """Only UTF-8: in another charset harmless bytes would decode to NUL, or to anything."""
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    return None if charset.lower() in UTF_8 else HTTPStatus.BAD_REQUEST
 
 
 def _fault_of_body(request: HttpRequest) -> HTTPStatus | None:

@@ -19,6 +19,7 @@ from tests.harness.servers import NotInstalled
 SEED = "GATEHOUSE_TEST_SEED"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 NEEDS_LOOPBACK = ("postgres", "redis", "e2e")
+PLAYWRIGHT_IS_OLD = "Session-scoped fixtures defined as instance methods"  # in pytest-playwright itself
 
 hypothesis_settings.register_profile("gatehouse", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("gatehouse")
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("DJANGO_LIVE_TEST_SERVER_ADDRESS", "localhost")
     if config.getoption("--hypothesis-seed") is None:
         setattr(config.option, "--hypothesis-seed", os.environ[SEED])
+    config.addinivalue_line("filterwarnings", f"ignore:{PLAYWRIGHT_IS_OLD}:pytest.PytestRemovedIn10Warning")
     config.pluginmanager.register(Selection(), "gatehouse-selection")
 
 

@@ -48,6 +48,8 @@ class SoftKey:
     counts: bool = True
     transports: Any = field(default_factory=lambda: ["usb"])
     attestation: str = "none"  # or "fido-u2f"
+    attestation_key: Any = None  # a fresh P-256 key without one
+    certificates: int = 1
     obedient: bool = True  # refuses algorithms that were not offered and credentials that are excluded
     credential_id_length: int = 32
     rp_id: str | None = None  # sign for another relying party than the options name
@@ -107,9 +109,7 @@ class SoftKey:
         """The AuthenticationResponseJSON for request options, with the first credential that they allow."""
         asked = options.get("publicKey", options)
         allowed = [websafe_decode(found["id"]) for found in asked.get("allowCredentials", [])]
-        chosen = credential_id or next(
-            found for found in allowed or self.credentials if found in self.credentials
-        )
+        chosen = credential_id or next(found for found in allowed or self.credentials if found in self.credentials)
         credential = self.credentials[chosen]
         if self.counts:
             self.sign_count += 1
@@ -135,9 +135,7 @@ class SoftKey:
     def _obey(self, asked: dict[str, Any]) -> None:
         if all(offered["alg"] != self.alg for offered in asked["pubKeyCredParams"]):
             raise ValueError("NotSupportedError: algorithm not offered")
-        if any(
-            websafe_decode(known["id"]) in self.credentials for known in asked.get("excludeCredentials", [])
-        ):
+        if any(websafe_decode(known["id"]) in self.credentials for known in asked.get("excludeCredentials", [])):
             raise ValueError("InvalidStateError: already registered")
 
     def _flags(self) -> AuthenticatorData.FLAG:
@@ -174,10 +172,10 @@ class SoftKey:
     def _statement(self, data: bytes, digest: bytes, credential_id: bytes, cose: Any) -> dict[str, Any]:
         if self.attestation != "fido-u2f":
             return {}
-        signer = ec.generate_private_key(ec.SECP256R1())
+        signer = self.attestation_key or ec.generate_private_key(ec.SECP256R1())
         message = b"\0" + data[:32] + digest + credential_id + b"\x04" + cose[-2] + cose[-3]
         signature = signer.sign(message, ec.ECDSA(hashes.SHA256()))
-        return {"x5c": [certificate_of(signer)], "sig": signature}
+        return {"x5c": [certificate_of(signer)] * self.certificates, "sig": signature}
 
 
 def u2f_key(**knobs: Any) -> SoftKey:
@@ -187,9 +185,7 @@ def u2f_key(**knobs: Any) -> SoftKey:
 
 def synced_passkey(**knobs: Any) -> SoftKey:
     """A passkey that a provider copies between devices: backed up, and its counter always zero."""
-    return SoftKey(
-        backup_eligible=True, backed_up=True, counts=False, transports=["hybrid", "internal"], **knobs
-    )
+    return SoftKey(backup_eligible=True, backed_up=True, counts=False, transports=["hybrid", "internal"], **knobs)
 
 
 def certificate_of(signer: Any) -> bytes:

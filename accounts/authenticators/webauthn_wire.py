@@ -111,7 +111,7 @@ def _end_of_item(data: bytes, at: int, depth: int) -> int:
         return at + value
     if major == _SIMPLE and value in _FALSE_TRUE_NULL:
         return at
-    if major not in (_ARRAY, _MAP) or depth == 0 or value > len(data):
+    if major not in (_ARRAY, _MAP) or depth == 0:
         raise MalformedAnswer
     return _end_of_array(data, at, value, depth) if major == _ARRAY else _end_of_map(data, at, value, depth)
 

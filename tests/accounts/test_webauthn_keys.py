@@ -136,6 +136,15 @@ def test_a_u2f_statement_that_does_not_hold_together_is_refused(statement):
 
 @pytest.mark.django_db
 @pytest.mark.security(41)
+@pytest.mark.parametrize("knobs", [{"certificates": 2}, {"attestation_key": ec.generate_private_key(ec.SECP384R1())}])
+def test_a_u2f_statement_has_one_certificate_for_a_key_on_p256(knobs):
+    scene = Scene(key=u2f_key(**knobs))  # the signature itself is right
+    with pytest.raises(webauthn_errors.AttestationRefused):
+        scene.complete(scene.key.create(scene.creation(), scene.origin))
+
+
+@pytest.mark.django_db
+@pytest.mark.security(41)
 def test_a_u2f_statement_covers_this_registration_only():
     scene = Scene(key=u2f_key())
     options = scene.creation()

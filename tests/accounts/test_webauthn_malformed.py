@@ -31,6 +31,7 @@ OPTIONS = {
 KEY = SoftKey(extensions={"credProtect": 2})
 CREATED = KEY.create(OPTIONS, ORIGIN)
 SIGNED = KEY.get(OPTIONS, ORIGIN)
+CLIENT_DATA = websafe_decode(SIGNED["response"]["clientDataJSON"])
 
 scalars = (
     st.none()
@@ -181,7 +182,7 @@ def client_data(**members: object) -> dict[str, Any]:
         client_data(origin={"a": 1}),
         changed(SIGNED, ("response", "clientDataJSON"), websafe_encode(b"\xff{}")),
         changed(SIGNED, ("response", "clientDataJSON"), websafe_encode(b"\xef\xbb\xbf{}")),
-        changed(SIGNED, ("response", "clientDataJSON"), websafe_encode(b" " * 5_000)),
+        changed(SIGNED, ("response", "clientDataJSON"), websafe_encode(CLIENT_DATA + b" " * 5_000)),
         changed(SIGNED, ("id",), websafe_encode(b"another")),
         changed(SIGNED, ("rawId",), websafe_encode(b"another")),
         changed(SIGNED, ("type",), "password"),
@@ -332,6 +333,31 @@ def test_json_may_nest_twenty_deep_and_no_deeper():
         webauthn_wire.parse_json("[" * 21 + "]" * 21)
 
 
+def test_json_is_bounded_and_says_everything_once():
+    text = '"' + "x" * (webauthn_wire.JSON_LIMIT - 2) + '"'
+    assert webauthn_wire.parse_json(text)
+    for refused in (text + " ", '{"a":1,"a":1}', '[{"a":{"b":1,"b":2}}]', '{"a":NaN}'):
+        with pytest.raises(MalformedAnswer):
+            webauthn_wire.parse_json(refused)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "discoverable"),
+    [
+        ({"credProps": {"rk": True}}, True),
+        ({"credProps": {"rk": False}}, False),
+        ({"credProps": {"rk": "yes"}}, None),
+        ({"credProps": {}}, None),
+        ({"credProps": []}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_only_a_boolean_says_whether_a_credential_is_discoverable(extensions, discoverable):
+    answer = changed(CREATED, ("clientExtensionResults",), extensions)
+    assert read_registration(read_answer(answer)).discoverable is discoverable
+
+
 cbor_values = st.recursive(
     st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20) | st.binary(max_size=300),
     lambda inner: (
@@ -349,6 +375,27 @@ def test_cbor_is_read_as_it_was_written(value):
     except MalformedAnswer:
         assert _cbor_depth(value) > webauthn_wire.CBOR_DEPTH
     assert _cut_short_is_refused(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x45ab",  # five bytes, says the head
+        b"\x65ab",
+        b"\x82\x01",
+        b"\xa1\x01",
+        b"\xa2\x01\x00\x01\x00",  # a key twice
+        b"\xa2\x61a\x00\x61a\x01",
+        b"\x19\x01",
+        b"\xf8\x15",
+        b"\xfb" + bytes(8),
+        b"\xff",
+        b"\xc1\x01",
+    ],
+)
+def test_cbor_outside_the_subset_is_refused_before_it_is_decoded(data):
+    with pytest.raises(MalformedAnswer):
+        webauthn_wire.take_cbor(data, 0)
 
 
 def test_cbor_is_bounded_before_it_is_read():

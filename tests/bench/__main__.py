@@ -1,0 +1,103 @@
+"""Measure, print the table, and fail when a demand is missed by more than the noise.
+
+python -m tests.bench                      everything, about six minutes
+python -m tests.bench --quick              fewer and shorter rounds
+python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import psycopg
+
+from tests.bench import rows, sides, table
+from tests.bench.figures import Row, Verdict
+from tests.bench.rows import Effort
+from tests.harness import postgres
+from tests.harness.servers import NotInstalled
+
+KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment")
+FULL = Effort(rounds=9, seconds=2, walks=40)
+QUICK = Effort(rounds=3, seconds=1, walks=10)
+
+MakeDatabase = Callable[[str], str]
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status: 1 when a row is missed."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, _leave)
+    effort = QUICK if options.quick else FULL
+    found: list[Row] = []
+    with ExitStack() as stack:
+        for where, make in _databases(stack, options.database):
+            for row in _rows(where, make, effort, options.only or KINDS):
+                sys.stderr.write(f"{row.where}: {row.what} {row.figure:.2f}{row.unit}\n")
+                found.append(row)
+    print(table.table(found))
+    print(table.sentence(found))
+    return any(row.verdict is Verdict.MISSED for row in found)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--only", action="append", choices=KINDS, help="this kind of row; may be repeated")
+    parser.add_argument("--database", choices=("PostgreSQL", "SQLite"), help="this database alone")
+    return parser.parse_args(arguments)
+
+
+def _databases(stack: ExitStack, only: str | None) -> Iterator[tuple[str, MakeDatabase]]:
+    if only != "SQLite":
+        try:
+            server = stack.enter_context(postgres.server())
+        except NotInstalled as lack:
+            sys.stderr.write(f"Without PostgreSQL: {lack}\n")
+        else:
+            yield "PostgreSQL", partial(_on_postgres, server)
+    if only != "PostgreSQL":
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatehouse-bench-")))
+        yield "SQLite", lambda name: f"sqlite:///{home / name}.sqlite3"
+
+
+def _on_postgres(server: postgres.Server, name: str) -> str:
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return server.url.removesuffix("postgres") + name
+
+
+def _rows(where: str, make: MakeDatabase, effort: Effort, kinds: Iterable[str]) -> Iterator[Row]:
+    if "throughput" in kinds:
+        contestants = {"ours": sides.gatehouse(make("ours"))}
+        if where == "PostgreSQL":
+            prepared = sides.gatehouse(make("prepared"), DATABASE_PREPARED_STATEMENTS="on")
+            contestants["prepared statements"] = prepared
+        contestants |= {name: sides.peer(name, make(name)) for name in ("plain", "otp")}
+        yield from rows.throughput(where, contestants, effort)
+    ours, allauth = sides.gatehouse(make("pages")), sides.peer("allauth", make("allauth"))
+    ours.run("prepare")
+    if "decision" in kinds:
+        yield rows.decision(where, ours)
+    if "writes" in kinds:
+        yield from rows.writes(where, ours)
+    if {"sign-in", "enrolment"} & set(kinds):
+        allauth.run("prepare")
+    if "sign-in" in kinds:
+        yield from rows.sign_in(where, ours, allauth, effort)
+    if "enrolment" in kinds:
+        yield rows.enrolment(where, ours, allauth, effort)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

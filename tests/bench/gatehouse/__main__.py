@@ -1,0 +1,85 @@
+"""Our side, asked to prepare or to measure: see `tests.bench.inside`."""
+
+import os
+import sys
+import timeit
+from datetime import timedelta
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.bench.gatehouse.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402  (models need the settings)
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from accounts import keyring  # noqa: E402
+from accounts.authenticators import totp  # noqa: E402
+from accounts.flows.verification import totp_context  # noqa: E402
+from accounts.models import Binding, PendingEnrolment, Session, User  # noqa: E402
+from accounts.session_store import TOUCH_EVERY, SessionStore  # noqa: E402
+from policies import enforcement  # noqa: E402
+from tests.bench import inside  # noqa: E402
+from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
+from tests.factories import UserFactory, enrol_totp, live_binding  # noqa: E402
+
+NEWCOMER = "newcomer@example.com"
+REQUESTS = 50
+
+
+class Gatehouse(inside.Scene):
+    """The default tenant, whose policy demands a second factor of everybody."""
+
+    def make_people(self) -> None:
+        enrol_totp(UserFactory(email=PERSON, password=PASSWORD))
+        UserFactory(email=NEWCOMER, password=PASSWORD)
+
+    def code(self) -> str:
+        binding = live_binding(User.objects.get(email=PERSON))
+        secret = keyring.unseal(binding.authenticator.data["secret"], totp_context(binding))
+        return totp.code_at(secret, totp.step_at(timezone.now()))
+
+    def forget_codes(self) -> None:
+        Binding.objects.update(last_counter=0)
+
+    def enrolling_client(self) -> Client:
+        client = inside.browser()
+        inside.expect(client.post(inside.LOGIN, {"login": NEWCOMER, "password": PASSWORD}), 302)
+        return client
+
+    def forget_secret(self) -> None:
+        PendingEnrolment.objects.all().delete()
+
+    def decision(self, count: int) -> inside.Answer:
+        """Microseconds of the decision on the hot path, for a session that holds a grant."""
+        session = SessionStore(self.signed_in())
+        person, now = session.person, timezone.now()
+        assert person is not None and enforcement.holds_grant(session, person, now)
+        runs = timeit.repeat(lambda: enforcement.holds_grant(session, person, now), number=count, repeat=7)
+        return {"microseconds": [seconds / count * 1e6 for seconds in runs]}
+
+    def writes(self) -> inside.Answer:
+        """Statements of ordinary requests: what they write, and what they write when last-seen is old."""
+        client = inside.browser()
+        client.cookies[settings.SESSION_COOKIE_NAME] = self.signed_in()
+        recent = _statements_of(client)
+        Session.objects.update(last_seen_at=timezone.now() - TOUCH_EVERY - timedelta(seconds=1))
+        stale = _statements_of(client)
+        return {"requests": REQUESTS, "statements": len(recent), "writes": _writes(recent), "touches": _writes(stale)}
+
+
+def _statements_of(client: Client) -> list[str]:
+    with CaptureQueriesContext(connection) as found:
+        for _ in range(REQUESTS):
+            inside.expect(client.get(WHOAMI), 200)
+    return [query["sql"] for query in found.captured_queries]
+
+
+def _writes(statements: list[str]) -> int:
+    return sum(not statement.startswith("SELECT") for statement in statements)
+
+
+inside.main(Gatehouse(), sys.argv[1:])

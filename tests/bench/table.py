@@ -1,0 +1,44 @@
+"""The rows as a table that reads on a terminal and in Markdown."""
+
+from collections.abc import Iterable
+
+from tests.bench.figures import Row, Verdict
+
+HEAD = ("what", "where", "figure", "noise", "must", "reach", "", "remark")
+RIGHT = frozenset({2, 3, 4, 5})
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Every row in one line; columns aligned."""
+    lines = [HEAD, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    ruler = ["-" * (width - 1) + (":" if number in RIGHT else "-") for number, width in enumerate(widths)]
+    return "\n".join(_line(line, widths) for line in (lines[0], ruler, *lines[1:]))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    sign = "≥" if row.higher_is_better else "≤"
+    demands = ["" if demand is None else f"{sign} {demand:g}{row.unit}" for demand in (row.must, row.reach)]
+    noise = f"± {row.noise:.0%}" if row.noise else ""
+    return (row.what, row.where, _number(row), noise, *demands, str(row.verdict), row.remark)
+
+
+def _number(row: Row) -> str:
+    places = 2 if row.unit else 0
+    return f"{row.figure:.{places}f}{row.unit}"
+
+
+def _line(cells: Iterable[str], widths: list[int]) -> str:
+    padded = (
+        cell.rjust(width) if number in RIGHT else cell.ljust(width)
+        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return f"| {' | '.join(padded)} |"
+
+
+def sentence(rows: list[Row]) -> str:
+    """What it comes to."""
+    missed = [row for row in rows if row.verdict is Verdict.MISSED]
+    if missed:
+        return f"{len(missed)} of {len(rows)} rows miss what they must by more than the machine's noise."
+    return "Every row is what it must be, as far as this machine can tell."

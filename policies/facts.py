@@ -79,7 +79,7 @@ def enrolled(person: User) -> tuple[engine.Enrolled, ...]:
         .annotate(has_codes=Exists(unspent))
         .values_list("pk", "kind", "bound_at", "locked_at", "sealed_under", "has_codes", "credential__user_verified")
     )
-    ring = set(keyring.current().ids)
+    ring = _key_ids()
     return tuple(
         engine.Enrolled(
             method=Method(kind),
@@ -92,6 +92,14 @@ def enrolled(person: User) -> tuple[engine.Enrolled, ...]:
         )
         for pk, kind, bound_at, locked_at, sealed_under, has_codes, user_verified in rows
     )
+
+
+def _key_ids() -> frozenset[str]:
+    """The keys that can open secrets: none under a misconfigured ring, when every sealed factor is owned but unusable."""
+    try:
+        return frozenset(keyring.current().ids)
+    except keyring.MisconfiguredKeys:
+        return frozenset()
 
 
 def mfa_required(person: User) -> bool:

@@ -57,14 +57,17 @@ class EnforcementMiddleware(MiddlewareMixin):
         """No session: to sign in, or to the second factor of a sign-in that is under way."""
         if gate is Gate.PENDING and sign_in.pending(request) is not None:
             return None
-        return self.stop(request, "sign_in_required", reverse("account_login"), HTTPStatus.UNAUTHORIZED)
+        wanted = request.GET.get("next", "") if gate is Gate.PENDING else request.get_full_path()
+        return self.stop(request, "sign_in_required", reverse("account_login"), HTTPStatus.UNAUTHORIZED, wanted)
 
     def judged(self, request: HttpRequest, gate: Gate, judgement: Judgement, now: Any) -> HttpResponse | None:
         """What the decision means for this view."""
         decision, session = judgement.decision, request.session
         if enforcement.is_idle(session, judgement, now):
             sign_in.end_idle(request)
-            return self.stop(request, "session_idle", reverse("account_login"), HTTPStatus.UNAUTHORIZED)
+            return self.stop(
+                request, "session_idle", reverse("account_login"), HTTPStatus.UNAUTHORIZED, request.get_full_path()
+            )
         session.touch(now)
         request.gate = Standing(
             step_up=decision.outcome is Outcome.STEP_UP,
@@ -99,22 +102,22 @@ class EnforcementMiddleware(MiddlewareMixin):
 
     def refuse(self, request: HttpRequest, judgement: Judgement) -> HttpResponse:
         """To the page that helps: second factor, enrolment, or the one that says why not."""
-        outcome = judgement.decision.outcome
+        outcome, wanted = judgement.decision.outcome, request.get_full_path()
         if outcome is Outcome.STEP_UP:
-            return self.stop(request, "step_up_required", reverse("mfa_authenticate"), HTTPStatus.UNAUTHORIZED)
+            return self.stop(request, "step_up_required", reverse("mfa_authenticate"), HTTPStatus.UNAUTHORIZED, wanted)
         if outcome is Outcome.ENROL:
-            return self.stop(request, "enrolment_required", reverse("mfa_enrol"), HTTPStatus.FORBIDDEN)
+            return self.stop(request, "enrolment_required", reverse("mfa_enrol"), HTTPStatus.FORBIDDEN, wanted)
         if wants_json(request):
             return problem("access_denied", HTTPStatus.FORBIDDEN, help_url=reverse("help"))
         return denied_page(request, judgement)
 
-    def stop(self, request: HttpRequest, code: str, url: str, status: HTTPStatus) -> HttpResponse:
+    def stop(self, request: HttpRequest, code: str, url: str, status: HTTPStatus, wanted: str) -> HttpResponse:
         """A redirect that keeps where the person wanted to go, or a problem document for programs."""
         if wants_json(request):
             return problem(code, status, help_url=url)
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD") or not wanted:
             return HttpResponseRedirect(url)
-        return HttpResponseRedirect(f"{url}?{urlencode({'next': request.get_full_path()})}")
+        return HttpResponseRedirect(f"{url}?{urlencode({'next': wanted})}")
 
 
 def denied_page(request: HttpRequest, judgement: Judgement) -> HttpResponse:

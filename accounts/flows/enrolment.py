@@ -106,9 +106,8 @@ def _new_pending(person: User, session_id: uuid.UUID) -> str:
     try:
         with transaction.atomic():
             row.save(force_insert=True)
-    except IntegrityError:  # another tab began at the same moment: both show the same secret
-        other = PendingEnrolment.objects.get(person=person, session_id=session_id)
-        return keyring.unseal(other.sealed, _pending_context(other))
+    except IntegrityError as error:  # another tab began at the same moment; reloading shows what it began
+        raise EnrolmentExpired from error
     return secret
 
 

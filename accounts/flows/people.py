@@ -74,6 +74,7 @@ def address_verified(address: Any) -> None:
     person.joined_at = timezone.now()
     if domain is not None and person.tenant.is_default and not person.is_staff:
         person.tenant_id = domain.tenant_id
+        _is_new_here(person)
         record(
             Kind.PERSON_JOINED_TENANT,
             actor=person,
@@ -81,8 +82,14 @@ def address_verified(address: Any) -> None:
             tenant=domain.tenant_id,
             domain=domain.domain,
         )
-    person.save(update_fields=["tenant", "joined_at"])
+    person.save(update_fields=["tenant", "joined_at", "known_since"])
     raise_security_version(person)
+
+
+def _is_new_here(person: User) -> None:
+    """Who moves is new in the new tenant: its grace is for the people it had, and moving never gains any."""
+    person.known_since = timezone.now()
+    AddressAnchor.objects.filter(digest=address_digest(person.email)).update(known_since=person.known_since)
 
 
 @unit_of_work
@@ -108,7 +115,9 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
     before = {name: str(getattr(locked, name)) for name in changed}
     for name, value in changed.items():
         setattr(locked, name, value)
-    locked.save(update_fields=[*changed])
+    if "tenant" in changed:
+        _is_new_here(locked)
+    locked.save(update_fields=[*changed, "known_since"])
     raise_security_version(locked)
     if changed.get("is_active") is False:
         end(Session.objects.filter(person=locked))

@@ -99,7 +99,7 @@ def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsErro
     if code is None:
         return WrongCode()
     try:
-        secret = keyring.unseal(binding.authenticator.data["secret"], totp_context(binding))
+        secret = keyring.unseal(_stored_secret(binding), totp_context(binding))
     except keyring.UnreadableSecret as error:
         _record(Kind.AUTHENTICATOR_UNREADABLE, binding.person, binding, Outcome.FAILED, reason=error.reason)
         return Unreadable()
@@ -108,6 +108,12 @@ def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsErro
         return WrongCode()
     fresh = Binding.objects.filter(pk=binding.pk, last_counter__lt=step, unbound_at=None)
     return None if fresh.update(last_counter=step) else CodeAlreadyUsed()
+
+
+def _stored_secret(binding: Binding) -> str:
+    """What stands where allauth keeps it; empty when that is damaged, which no key opens."""
+    data = binding.authenticator.data if binding.authenticator is not None else None
+    return str(data.get("secret", "")) if isinstance(data, dict) else ""
 
 
 def _look_at_recovery_code(binding: Binding, entered: str, now: datetime) -> AccountsError | None:

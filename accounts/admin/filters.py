@@ -1,0 +1,150 @@
+"""The filters beside the admin's lists. Each takes only the values it offers; anything else filters nothing."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin.scope import person_of
+from accounts.models import Binding, Role, Tenant
+
+Choices = list[tuple[str, str | Promise]]
+
+
+class ChoiceFilter(admin.SimpleListFilter):
+    """One choice of several; subclasses say which, and what each means as a condition."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """The values offered, with their names."""
+        raise NotImplementedError
+
+    def condition(self, value: str) -> Q | Exists:
+        """What holds of the objects that this value selects."""
+        raise NotImplementedError
+
+    def value(self) -> str | None:
+        chosen = super().value()
+        return chosen if chosen in dict(self.lookup_choices) else None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset if chosen is None else queryset.filter(self.condition(chosen))
+
+
+class TenantFilter(ChoiceFilter):
+    """By tenant, for those who see more than one."""
+
+    title = _("tenant")
+    parameter_name = "tenant"
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        self.path = model_admin.tenant_path
+        super().__init__(request, params, model, model_admin)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        if not person_of(request).is_superuser:
+            return []
+        return [(str(pk), name) for pk, name in Tenant.objects.order_by("name").values_list("pk", "name")]
+
+    def condition(self, value: str) -> Q:
+        return Q(**{self.path: value})
+
+
+class RoleFilter(ChoiceFilter):
+    """People by role."""
+
+    title = _("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return list(Role.choices)
+
+    def condition(self, value: str) -> Q:
+        return Q(role=value)
+
+
+class ActiveFilter(ChoiceFilter):
+    """What is switched on, or off."""
+
+    title = _("active")
+    parameter_name = "active"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", _("Active")), ("no", _("Switched off"))]
+
+    def condition(self, value: str) -> Q:
+        return Q(is_active=value == "yes")
+
+
+class EnrolledFilter(ChoiceFilter):
+    """People with a second factor, or without."""
+
+    title = _("two-step verification")
+    parameter_name = "enrolled"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", _("Enrolled")), ("no", _("Not enrolled"))]
+
+    def condition(self, value: str) -> Q:
+        return Q(mfa_enrolled_at__isnull=value == "no")
+
+
+class MethodFilter(ChoiceFilter):
+    """People who have an authenticator of one kind."""
+
+    title = _("method")
+    parameter_name = "method"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return list(Binding.Kind.choices)
+
+    def condition(self, value: str) -> Exists:
+        return Exists(Binding.objects.filter(person=OuterRef("pk"), kind=value, unbound_at=None))
+
+
+class KindFilter(ChoiceFilter):
+    """Authenticators by kind."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return list(Binding.Kind.choices)
+
+    def condition(self, value: str) -> Q:
+        return Q(kind=value)
+
+
+class BindingStateFilter(ChoiceFilter):
+    """Authenticators in use, locked, or removed."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("live", _("In use")), ("locked", _("Locked")), ("removed", _("Removed"))]
+
+    def condition(self, value: str) -> Q:
+        if value == "removed":
+            return Q(unbound_at__isnull=False)
+        return Q(unbound_at=None, locked_at__isnull=value == "live")
+
+
+class SessionStatusFilter(ChoiceFilter):
+    """Sessions by what `Session.status` says."""
+
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("active", _("Active")), ("expired", _("Expired")), ("ended", _("Ended"))]
+
+    def condition(self, value: str) -> Q:
+        if value == "ended":
+            return Q(ended_at__isnull=False)
+        lapsed = Q(expire_date__lte=timezone.now())
+        return Q(ended_at=None) & (lapsed if value == "expired" else ~lapsed)

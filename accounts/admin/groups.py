@@ -1,0 +1,66 @@
+"""Groups of people, for platform administrators. Being in one grants nothing here; a policy may look at it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin.scope import FlowForm, ScopedAdmin, person_of
+from accounts.flows import groups
+
+
+class GroupForm(FlowForm):
+    class Meta:
+        model = Group
+        fields = ("name",)
+        widgets = {"name": forms.TextInput({"class": "vTextField", "autocomplete": "off"})}
+
+
+@admin.register(Group)
+class GroupAdmin(ScopedAdmin):
+    """Made and deleted here; who is in one is said on the person's page. A group keeps its name."""
+
+    platform_only = True
+    form = GroupForm
+    list_display = ("name", "members")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name", "members")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(member_count=Count("user"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("name",) if obj is None else ("name", "members")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("name", "members")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.admits(person_of(request))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.admits(person_of(request))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:
+        """What goes with a group is only who was in it, which the confirmation says."""
+        words = [
+            _("%(group)s, with %(count)s people in it") % {"group": one, "count": one.member_count} for one in objs
+        ]
+        return words, {self.opts.verbose_name_plural: len(words)}, set(), []
+
+    def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> Group:
+        return groups.create(form.cleaned_data["name"], actor=person_of(request))
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        groups.delete(obj, actor=person_of(request))
+
+    @admin.display(description=_("people"), ordering="member_count")
+    def members(self, group: Any) -> int:
+        return int(group.member_count)

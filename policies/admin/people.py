@@ -1,0 +1,206 @@
+"""People, shown with what is demanded of them. Whatever is changed here, a flow changes and records."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from accounts.admin import labels
+from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, RoleFilter, TenantFilter
+from accounts.admin.scope import ScopedAdmin, person_of
+from accounts.errors import AccountsError
+from accounts.flows import deletion, invitations, reset
+from accounts.flows import people as flows
+from accounts.models import Binding, User
+from audit.log import unit_of_work
+from policies import facts
+from policies.admin.demands import PeopleList
+from policies.admin.people_forms import PersonForm
+from policies.admin.people_pages import DeletionPage, ResetPage
+
+CHANGEABLE = frozenset({"name", "language", "role", "is_active", "tenant", "is_superuser"})
+OWN = frozenset({"name", "language"})
+PLATFORM = frozenset({"tenant", "is_superuser", "groups"})
+MOST_AT_ONCE = 100  # people in one reset
+
+
+@admin.register(User)
+class PersonAdmin(ScopedAdmin):
+    """Everybody in the administrator's tenant; everybody, for platform administrators."""
+
+    tenant_path = "tenant"
+    form = PersonForm
+    list_display: ClassVar[tuple[str, ...]] = (
+        "email",
+        "name",
+        "tenant",
+        "role",
+        "demanded",
+        "methods",
+        "mfa_enrolled_at",
+        "last_login",
+        "is_active",
+    )
+    list_filter = (TenantFilter, RoleFilter, EnrolledFilter, MethodFilter, ActiveFilter)
+    list_select_related = ("tenant",)
+    search_fields = ("email", "name")
+    search_help_text = _("Search by mail address or name")
+    ordering = ("email",)
+    actions = ("reset_mfa",)
+    change_form_template = "admin/accounts/user/change_form.html"
+
+    # -- who sees and does what ------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        live = Binding.objects.filter(unbound_at=None).order_by("bound_at")
+        people = super().get_queryset(request).select_related("tenant")
+        return people.prefetch_related(Prefetch("bindings", queryset=live, to_attr="factors"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.admits(person_of(request))
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever the person answers for; without an object, whether there may be any."""
+        if obj is None:
+            return self.admits(person_of(request))
+        return flows.manages(person_of(request), obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        if obj is None:
+            return person_of(request).is_superuser
+        return deletion.may_delete(person_of(request), obj)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """One's own tenant need not be named in every line."""
+        if person_of(request).is_superuser:
+            return self.list_display
+        return tuple(column for column in self.list_display if column != "tenant")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PeopleList]:
+        return PeopleList
+
+    # -- the forms -------------------------------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        platform = person_of(request).is_superuser
+        tenant = ("tenant",) if platform else ()
+        if obj is None:
+            return [(None, {"fields": ("email", "name", *tenant, "role", "language")})]
+        rights = ("role", "is_active", *(("is_superuser", "groups") if platform else ()))
+        return [
+            (None, {"fields": ("email", "name", "language", *tenant)}),
+            (_("Rights"), {"fields": rights}),
+            (_("Two-step verification"), {"fields": ("demand", "methods", "mfa_enrolled_at", "grace_closed_at")}),
+            (_("Dates"), {"fields": ("date_joined", "first_sign_in_at", "last_login")}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """On a person's page: their address, what is only a state, and one's own rights."""
+        if obj is None:
+            return []
+        states = ["demand", "methods", "mfa_enrolled_at", "grace_closed_at"]
+        fixed = ["email", *states, "date_joined", "first_sign_in_at", "last_login"]
+        return fixed + (["role", "is_active", "tenant", "is_superuser"] if obj == request.user else [])
+
+    def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> User:
+        return self.changed(request, form) if change else self.added(request, form)
+
+    @unit_of_work
+    def added(self, request: HttpRequest, form: Any) -> User:
+        """A new person, who is mailed a link to set their own first password."""
+        actor, typed = person_of(request), form.cleaned_data
+        person = flows.add(
+            email=typed["email"],
+            name=typed["name"],
+            tenant=typed.get("tenant") or actor.tenant,
+            role=typed["role"],
+            language=typed["language"],
+            actor=actor,
+        )
+        invitations.invite(person, actor=actor)
+        return person
+
+    @unit_of_work
+    def changed(self, request: HttpRequest, form: Any) -> User:
+        """The person with what the form changed; what is not in it stays."""
+        actor, typed = person_of(request), form.cleaned_data
+        wanted = {name: typed[name] for name in form.changed_data if name in CHANGEABLE}
+        person = flows.change(form.instance, actor=actor, **wanted)
+        if "groups" in form.changed_data:
+            flows.set_groups(person, typed["groups"], actor=actor)
+        return person
+
+    # -- further pages ---------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("reset-mfa/", view(ResetPage.as_view(admin=self)), name="accounts_user_reset_mfa"),
+            path("<uuid:object_id>/invite/", view(require_POST(self.invite_view)), name="accounts_user_invite"),
+            *super().get_urls(),
+        ]
+
+    @admin.action(description=_("Reset two-step verification…"))
+    def reset_mfa(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """To the page that says what it takes away and asks why."""
+        ids = [str(pk) for pk in queryset.values_list("pk", flat=True)[: MOST_AT_ONCE + 1]]
+        if len(ids) > MOST_AT_ONCE:
+            messages.error(request, _("Choose at most %(most)s people at once.") % {"most": MOST_AT_ONCE})
+            return None
+        return redirect(reset_url(*ids))
+
+    def invite_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """Mail a new link to somebody who has not set a password yet; earlier links are void."""
+        person = self.get_object(request, str(object_id))
+        try:
+            invitations.invite(person, actor=person_of(request))
+        except AccountsError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("A new invitation was sent to %(email)s.") % {"email": person.email})
+        return redirect(self.url_of(person))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        return DeletionPage.as_view(admin=self)(request, object_id=object_id)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        person = kwargs.get("obj")
+        if person is not None:
+            actor = person_of(request)
+            context |= {
+                "factors": Binding.objects.filter(person=person).select_related("credential"),
+                "addresses": person.emailaddress_set.order_by("-primary", "email"),
+                "live_sessions": person.sessions.filter(ended_at=None).count(),
+                "reset_url": reset_url(person.pk) if reset.may_reset(actor, person) else "",
+                "can_invite": flows.manages(actor, person) and not person.has_usable_password(),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # -- columns ---------------------------------------------------------------------------------------------
+
+    @admin.display(description=_("demanded"))
+    def demanded(self, person: Any) -> SafeString:
+        return labels.pill("ok", _("Required")) if person.demanded else labels.pill("", _("Not required"))
+
+    @admin.display(description=_("demanded"))
+    def demand(self, person: User) -> str | Promise:
+        if facts.mfa_required(person):
+            return _("The policy requires two-step verification of this person.")
+        return _("The policy does not require two-step verification of this person.")
+
+    @admin.display(description=_("methods"))
+    def methods(self, person: Any) -> SafeString:
+        return labels.kinds(person.factors)
+
+
+def reset_url(*ids: Any) -> str:
+    """The page that resets these people."""
+    return f"{reverse('admin:accounts_user_reset_mfa')}?{urlencode({'ids': ','.join(map(str, ids))})}"

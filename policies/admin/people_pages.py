@@ -1,0 +1,141 @@
+"""The pages that take something away from people: they show what, and ask why. A fresh factor is needed first."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views import View
+
+from accounts.admin.scope import not_here, person_of
+from accounts.errors import AccountsError, NotAllowed, NotFresh
+from accounts.flows import binding as bindings
+from accounts.flows import deletion, reset
+from accounts.models import User
+from accounts.views.base import refused
+from policies.admin.people_forms import DeletionForm, ResetForm
+
+if TYPE_CHECKING:
+    from policies.admin.people import PersonAdmin
+
+
+class PeoplePage(View):
+    """A page of the people's admin about some of them; asks for a fresh factor before it shows anything."""
+
+    admin: "PersonAdmin"
+    http_method_names = ["get", "head", "post"]
+
+    def __init__(self, *, admin: "PersonAdmin") -> None:
+        super().__init__(admin=admin)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.actor = person_of(request)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except NotFresh as refusal:
+            return refused(request, refusal)
+
+    def require_fresh(self) -> None:
+        bindings.require_fresh(self.actor, self.request.session)  # type: ignore[arg-type]
+
+    def show(self, template: str, **context: Any) -> HttpResponse:
+        shared = {**self.admin.admin_site.each_context(self.request), "opts": self.admin.opts}
+        return TemplateResponse(self.request, template, {**shared, **context})
+
+    def to_list(self) -> HttpResponse:
+        return redirect("admin:accounts_user_changelist")
+
+
+class ResetPage(PeoplePage):
+    """Reset the two-step verification of the people whose ids `?ids=` lists, each in its own transaction."""
+
+    admin: "PersonAdmin" = None  # type: ignore[assignment]  # given to as_view
+
+    def people(self) -> list[User]:
+        """Everybody asked for. Raises Http404 unless all of them are in scope."""
+        ids = [one for one in self.request.GET.get("ids", "").split(",") if one]
+        return list(self.admin.chosen(self.request, ids)) or not_here()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        people = self.people()
+        if not all(reset.may_reset(self.actor, person) for person in people):
+            messages.error(request, str(NotAllowed()))
+            return self.to_list()
+        self.require_fresh()
+        return self.form_page(people, ResetForm(people=people))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        people = self.people()
+        form = ResetForm(request.POST, people=people)
+        if not form.is_valid():
+            self.require_fresh()
+            return self.form_page(people, form)
+        done = sum([self.was_reset(person, form) for person in people])
+        if done:
+            words = ngettext("%(count)s person was reset.", "%(count)s people were reset.", done)
+            messages.success(request, words % {"count": done} + " " + _("They enrol again at their next sign-in."))
+        return self.to_list()
+
+    def was_reset(self, person: User, form: ResetForm) -> bool:
+        """Whether the flow did it; a refusal, which it has recorded, becomes a message. Raises NotFresh."""
+        said = {name: form.cleaned_data[name] for name in ("reason", "verified_how")}
+        try:
+            reset.reset(person, actor=self.actor, session=self.request.session, **said)  # type: ignore[arg-type]
+        except NotFresh:
+            raise
+        except AccountsError as refusal:
+            messages.error(self.request, f"{person}: {refusal}")
+            return False
+        return True
+
+    def form_page(self, people: list[User], form: ResetForm) -> HttpResponse:
+        return self.show(
+            "admin/accounts/user/reset_mfa.html",
+            title=_("Reset two-step verification"),
+            people=[reset.preview(person) for person in people],
+            form=form,
+            cancel_url=reverse("admin:accounts_user_changelist"),
+        )
+
+
+class DeletionPage(PeoplePage):
+    """Delete one person."""
+
+    admin: "PersonAdmin" = None  # type: ignore[assignment]  # given to as_view
+
+    def person(self, object_id: str) -> User:
+        """Raises Http404 out of scope, PermissionDenied for who may be seen and not deleted."""
+        found: User = self.admin.get_object(self.request, unquote(object_id))
+        if not self.admin.has_delete_permission(self.request, found):
+            raise PermissionDenied
+        self.require_fresh()
+        return found
+
+    def get(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        person = self.person(object_id)
+        return self.form_page(person, DeletionForm(people=[person]))
+
+    def post(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        person = self.person(object_id)
+        form = DeletionForm(request.POST, people=[person])
+        if not form.is_valid():
+            return self.form_page(person, form)
+        address, reason = person.email, form.cleaned_data["reason"]
+        deletion.delete(person, actor=self.actor, session=request.session, reason=reason)  # type: ignore[arg-type]
+        messages.success(request, _("%(email)s was deleted.") % {"email": address})
+        return self.to_list()
+
+    def form_page(self, person: User, form: DeletionForm) -> HttpResponse:
+        return self.show(
+            "admin/accounts/user/delete_confirmation.html",
+            title=_("Delete a person"),
+            preview=reset.preview(person),
+            form=form,
+            cancel_url=self.admin.url_of(person),
+        )

@@ -285,7 +285,7 @@ _recovery(
     _("%(actor)s reset the authenticators of %(target)s."),
     _WARNING,
     reason=PERSONAL_TEXT,
-    verified_by=PERSONAL_TEXT,
+    verified_how=PERSONAL_TEXT,
     removed=NUMBER,
     sessions=NUMBER,
     methods=WORDS,

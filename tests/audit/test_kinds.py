@@ -160,4 +160,4 @@ def test_long_text_is_bounded() -> None:
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_addresses_and_free_text_are_personal(kind: Kind) -> None:
     """So that they can be erased later without breaking the chain."""
-    assert {"email", "name", "explanation", "verified_by"} & set(CATALOGUE[kind].fields) <= CATALOGUE[kind].personal
+    assert {"email", "name", "explanation", "verified_how"} & set(CATALOGUE[kind].fields) <= CATALOGUE[kind].personal

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils import timezone
 
 from audit.identifiers import uuid7
 
@@ -88,7 +88,7 @@ def _address(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _process_id() -> str:
-    return str(uuid7(timezone.now()))
+    return str(uuid7(datetime.now(UTC)))
 
 
 os.register_at_fork(after_in_child=_process_id.cache_clear)

@@ -109,7 +109,7 @@ def _is_migrated() -> bool:
 
 @remembered
 def _newest_migrations() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None, ignore_no_initial=True).graph.leaf_nodes())
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
 
 
 def _cache_answers() -> bool:

@@ -53,9 +53,9 @@ class Page(View):
         assert isinstance(self.request.user, User)  # noqa: S101 (narrows a lazy object for the type checker)
         return self.request.user
 
-    def show(self, template: str, status: int = 200, **context: Any) -> HttpResponse:
+    def show(self, template: str, *, code: int = 200, **context: Any) -> HttpResponse:
         """Render a page with `next` kept."""
-        return render(self.request, template, {"next": self.next, **context}, status=status)
+        return render(self.request, template, {"next": self.next, **context}, status=code)
 
 
 def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:

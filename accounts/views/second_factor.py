@@ -83,7 +83,7 @@ class FactorPage(Page, ABC):
         }
         if method is Method.WEBAUTHN:
             context["request_options"] = keys.begin(self.person, self.request.session, purpose=self.purpose)
-        return self.show(self.template_name, status=429 if isinstance(refusal, Paused) else 200, **context)
+        return self.show(self.template_name, code=429 if isinstance(refusal, Paused) else 200, **context)
 
     def extra(self) -> dict[str, Any]:
         """What this page shows beside the factor."""

@@ -40,8 +40,8 @@ def _vouching(rules: Rules, facts: Facts, now: datetime) -> list[Enrolled]:
     """The authenticators that vouch for a person: the best of those that have settled (security 51).
 
     Settled is what was bound before this session began and longer than `fresh_for` ago, and the oldest always
-    is: with a key enrolled a minute ago nobody removes an older one. Of the settled ones, those the policy
-    allows set the height that is to be reached.
+    is: with a key enrolled a minute ago nobody removes an older one. What the policy does not allow vouches only
+    where nothing allowed is settled.
     """
     if not facts.enrolled:
         return []
@@ -49,8 +49,9 @@ def _vouching(rules: Rules, facts: Facts, now: datetime) -> list[Enrolled]:
     oldest = min(one.bound_at for one in facts.enrolled)
     settled = max(oldest, min([*began, now - rules.fresh_for]))
     old = [one for one in facts.enrolled if one.bound_at <= settled]
-    best = max(TIER[one.method] for one in [one for one in old if one.method in rules.allowed] or old)
-    return [one for one in old if TIER[one.method] >= best]
+    allowed = [one for one in old if one.method in rules.allowed] or old
+    best = max(TIER[one.method] for one in allowed)
+    return [one for one in allowed if TIER[one.method] == best]
 
 
 def may_turn_off(rules: Rules, facts: Facts) -> bool:

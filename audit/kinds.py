@@ -41,10 +41,10 @@ class Kind(StrEnum):
     REAUTHENTICATION_THROTTLED = "reauthentication:throttled"
     SESSION_ENDED = "session:ended"
     SIGNED_OUT = "session:signed_out"
-    PASSWORD_CHANGED = "password:changed"  # noqa: S105
-    PASSWORD_RESET_REQUESTED = "password:reset_requested"  # noqa: S105
-    PASSWORD_RESET = "password:reset"  # noqa: S105
-    PASSWORD_RESET_REFUSED = "password:reset_refused"  # noqa: S105
+    PASSWORD_CHANGED = "password:changed"  # noqa: S105  # nosec B105
+    PASSWORD_RESET_REQUESTED = "password:reset_requested"  # noqa: S105  # nosec B105
+    PASSWORD_RESET = "password:reset"  # noqa: S105  # nosec B105
+    PASSWORD_RESET_REFUSED = "password:reset_refused"  # noqa: S105  # nosec B105
 
     AUTHENTICATOR_ADDED = "authenticator:added"
     AUTHENTICATOR_REFUSED = "authenticator:refused"

@@ -15,7 +15,12 @@ from django.db.backends.utils import CursorWrapper
 
 from audit import chain, keys
 from audit.entries import Entry
-from audit.models import AuditChain, AuditEvent
+from audit.models import AuditEvent
+
+_LOOK = "SELECT sequence, hash FROM audit_auditchain WHERE id = %s"  # where a writer has the database to itself
+_LOCK = "SELECT sequence, hash FROM audit_auditchain WHERE id = %s FOR UPDATE"
+_OPEN = "INSERT INTO audit_auditchain (id, sequence, hash) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_ADVANCE = "UPDATE audit_auditchain SET sequence = %s, hash = %s WHERE id = %s"
 
 
 def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
@@ -35,14 +40,14 @@ def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
             for sequence, entry in enumerate(members, start=sequence + 1):  # noqa: B020
                 previous = _seal(entry, sequence, previous, key)
             _insert(cursor, dialect, [dialect.row(connection.ops, entry) for entry in members])
-            cursor.execute(dialect.advance, (sequence, previous, head))
+            cursor.execute(_ADVANCE, (sequence, previous, head))
 
 
 def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, str]:
     """Number and hash of the newest event of a chain, which is ours until the transaction ends."""
     cursor.execute(dialect.lock, (head,))
     if (found := cursor.fetchone()) is None:
-        cursor.execute(dialect.open, (head, 0, chain.GENESIS))  # waits for whoever opens it at the same time
+        cursor.execute(_OPEN, (head, 0, chain.GENESIS))  # waits for whoever opens it at the same time
         cursor.execute(dialect.lock, (head,))
         found = cursor.fetchone()
     sequence, digest = found
@@ -71,12 +76,10 @@ Convert = Callable[[BaseDatabaseOperations, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """The statements in one database's spelling, and how values of the event's columns are passed to it."""
+    """What databases spell differently, and how values of the event's columns are passed to them."""
 
     lock: str
-    open: str
     insert: str
-    advance: str
     uuid: Convert
     columns: tuple[tuple[str, Convert | None], ...]
 
@@ -94,21 +97,15 @@ def _dialect_of(connection: BaseDatabaseWrapper) -> _Dialect:
 
 
 def _make_dialect(connection: BaseDatabaseWrapper) -> _Dialect:
-    heads, events = AuditChain._meta.db_table, AuditEvent._meta.db_table
     fields = AuditEvent._meta.concrete_fields
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    locking = " FOR UPDATE" if connection.features.has_select_for_update else ""  # SQLite locks it all
     uuid = _same if connection.features.has_native_uuid_field else _uuid_as_hex
     converters: dict[type, Convert] = {models.UUIDField: uuid, models.DateTimeField: _moment}
     converters[models.JSONField] = _json
     return _Dialect(
-        # Only names of our own tables and columns are put into the statements.
-        lock=f"SELECT sequence, hash FROM {heads} WHERE id = %s{locking}",  # noqa: S608  # nosec B608
-        open=f"INSERT INTO {heads} (id, sequence, hash) VALUES (%s, %s, %s) "  # noqa: S608  # nosec B608
-        "ON CONFLICT DO NOTHING",
-        insert=f"INSERT INTO {events} ({names}) VALUES ({places})",  # noqa: S608  # nosec B608
-        advance=f"UPDATE {heads} SET sequence = %s, hash = %s WHERE id = %s",  # noqa: S608  # nosec B608
+        lock=_LOCK if connection.features.has_select_for_update else _LOOK,
+        insert=" ".join(("INSERT INTO audit_auditevent (", names, ") VALUES (", places, ")")),
         uuid=uuid,
         columns=tuple((field.attname, converters.get(type(field))) for field in fields),
     )

@@ -8,9 +8,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from audit.models import AuditEvent
-
-TABLE = AuditEvent._meta.db_table
+TABLE = "audit_auditevent"  # written out below: SQL that one can read
 MESSAGE = "audit events are append-only"
 NAMES = (
     "audit_event_no_update",
@@ -21,25 +19,25 @@ NAMES = (
 
 # REPLACE INTO removes the old row without asking the DELETE trigger, unless recursive_triggers is on.
 _SQLITE = (
-    f"CREATE TRIGGER IF NOT EXISTS audit_event_no_update BEFORE UPDATE ON {TABLE} "
-    f"BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END",
-    f"CREATE TRIGGER IF NOT EXISTS audit_event_no_delete BEFORE DELETE ON {TABLE} "
-    f"BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END",
-    f"CREATE TRIGGER IF NOT EXISTS audit_event_no_replace BEFORE INSERT ON {TABLE} "  # noqa: S608  # nosec B608
-    f"WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id OR (chain = NEW.chain AND sequence = NEW.sequence)) "
-    f"BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END",
+    "CREATE TRIGGER IF NOT EXISTS audit_event_no_update BEFORE UPDATE ON audit_auditevent "
+    "BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
+    "CREATE TRIGGER IF NOT EXISTS audit_event_no_delete BEFORE DELETE ON audit_auditevent "
+    "BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
+    "CREATE TRIGGER IF NOT EXISTS audit_event_no_replace BEFORE INSERT ON audit_auditevent "
+    "WHEN EXISTS (SELECT 1 FROM audit_auditevent WHERE id = NEW.id OR (chain = NEW.chain AND sequence = NEW.sequence)) "
+    "BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
 )
 # ENABLE ALWAYS: a session that calls itself a replica is refused too.
 _POSTGRESQL = (
     "CREATE OR REPLACE FUNCTION audit_event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ "
-    f"BEGIN RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'restrict_violation'; END $$",
-    f"CREATE OR REPLACE TRIGGER audit_event_no_update BEFORE UPDATE ON {TABLE} "
+    "BEGIN RAISE EXCEPTION 'audit events are append-only' USING ERRCODE = 'restrict_violation'; END $$",
+    "CREATE OR REPLACE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_auditevent "
     "FOR EACH ROW EXECUTE FUNCTION audit_event_append_only()",
-    f"CREATE OR REPLACE TRIGGER audit_event_no_delete BEFORE DELETE ON {TABLE} "
+    "CREATE OR REPLACE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_auditevent "
     "FOR EACH ROW EXECUTE FUNCTION audit_event_append_only()",
-    f"CREATE OR REPLACE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON {TABLE} "
+    "CREATE OR REPLACE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_auditevent "
     "FOR EACH STATEMENT EXECUTE FUNCTION audit_event_append_only()",
-    f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER audit_event_no_update, "
+    "ALTER TABLE audit_auditevent ENABLE ALWAYS TRIGGER audit_event_no_update, "
     "ENABLE ALWAYS TRIGGER audit_event_no_delete, ENABLE ALWAYS TRIGGER audit_event_no_truncate",
 )
 STATEMENTS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}

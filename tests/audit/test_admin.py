@@ -1,5 +1,6 @@
 """Administrators read their tenant's events, and change none."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ from django.db import connection
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
-from django.utils import translation
+from django.utils import timezone, translation
 
 from audit import admin as audit_admin
 from audit.admin import AuditEventAdmin
@@ -152,7 +153,7 @@ def test_the_kinds_offered_are_those_of_the_chosen_subject(screen: AuditEventAdm
         [kinds] = [f for f in changes.filter_specs if f.parameter_name == "kind"]
         return [value for value, _ in kinds.lookup_choices]
 
-    assert offered() == sorted(CATALOGUE)
+    assert offered(kind="mfa:reset") == sorted(CATALOGUE)
     assert offered(category=Category.KEYS.value) == ["key:canary_failed", "key:canary_made"]
 
 
@@ -177,6 +178,18 @@ def test_a_page_counts_no_further_than_the_newest(
     assert len(queries) == 2
     assert "LIMIT 3" in queries[0]["sql"]
     assert listed(screen, asked_by(staff(person.tenant_id), p="2")) == newest[2:3]
+
+
+def test_kinds_are_offered_once_a_subject_is_chosen(screen: AuditEventAdmin, person: Person) -> None:
+    changes = screen.get_changelist_instance(asked_by(staff(person.tenant_id)))
+    assert [spec.parameter_name for spec in changes.filter_specs] == ["outcome", "category"]
+
+
+def test_the_time_is_told_to_the_second_with_its_zone(screen: AuditEventAdmin) -> None:
+    event = AuditEvent(at=datetime(2026, 5, 1, 22, 30, 15, 999999, tzinfo=UTC))
+    assert screen.when(event) == "2026-05-01 22:30:15 UTC"
+    with timezone.override("Europe/Berlin"):
+        assert screen.when(event) == "2026-05-02 00:30:15 CEST"
 
 
 def test_a_row_tells_in_words_what_happened(screen: AuditEventAdmin, person: Person) -> None:

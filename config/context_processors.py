@@ -11,8 +11,11 @@ HELP_URL = reverse_lazy("help")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`site` (see `facts`) and `gate`, the decision that `policies.middleware` left on the request."""
-    return {"site": facts(request), "gate": getattr(request, "gate", None)}
+    """`gatehouse` (see `facts`) and `gate`, the decision that `policies.middleware` left on the request.
+
+    Not `site`: allauth's views put `django.contrib.sites`' object of that name into the contexts of their pages.
+    """
+    return {"gatehouse": facts(request), "gate": getattr(request, "gate", None)}
 
 
 def facts(request: HttpRequest | None) -> dict[str, Any]:

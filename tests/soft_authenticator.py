@@ -64,6 +64,7 @@ class SoftKey:
         client_data: dict[str, Any] | None = None,
         statement: dict[str, Any] | None = None,
         public_key: dict[int, Any] | None = None,
+        credential_id: bytes | None = None,
         **extra: Any,
     ) -> dict[str, Any]:
         """The RegistrationResponseJSON for creation options; `extra` lands beside its top-level members."""
@@ -71,7 +72,7 @@ class SoftKey:
         if self.obedient:
             self._obey(asked)
         rp_id = self.rp_id or asked["rp"]["id"]
-        credential_id, key = os.urandom(self.credential_id_length), self._new_key()
+        credential_id, key = credential_id or os.urandom(self.credential_id_length), self._new_key()
         self.credentials[credential_id] = Credential(rp_id, key, websafe_decode(asked["user"]["id"]))
         cose = public_key or CoseKey.for_alg(self.alg).from_cryptography_key(key.public_key())
         attested = self.aaguid + len(credential_id).to_bytes(2) + credential_id + cbor.encode(cose)

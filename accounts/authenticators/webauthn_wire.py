@@ -1,8 +1,8 @@
 """Strict readers for what comes over the wire: base64url, JSON, CBOR.
 
-python-fido2 reads all three leniently (characters outside the alphabet, cut-short byte strings, floats and
-tags are let pass; nesting is followed until Python gives up), so the shape and depth of everything is checked
-here first. Every reader raises MalformedAnswer and nothing else.
+python-fido2 reads all three leniently: characters outside the alphabet, cut-short byte strings and floats are
+let pass, a tag is a KeyError, nesting is followed until Python gives up. So the shape and depth of everything
+is checked here first. Every reader raises MalformedAnswer and nothing else.
 """
 
 import json

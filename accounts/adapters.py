@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
 from accounts.assurance import Method
@@ -23,6 +24,8 @@ from audit.log import Outcome, record, unit_of_work
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
+
+LONGEST_ADDRESS = 254  # characters
 
 # What a policy calls a method, and what allauth calls it in MFA_SUPPORTED_TYPES.
 SUPPORTED_TYPE = {Method.WEBAUTHN: "webauthn", Method.TOTP: "totp", Method.RECOVERY_CODE: "recovery_codes"}
@@ -96,6 +99,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_ajax(self, request: HttpRequest) -> bool:
         """Never: allauth's pages answer as pages."""
         return False
+
+    def clean_email(self, email: str) -> str:
+        """Every form's addresses come through here; longer ones than a mail path (RFC 5321) fit no column."""
+        MaxLengthValidator(LONGEST_ADDRESS)(email)
+        return email
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the guess before the password is looked at; a pause is recorded and told."""

@@ -28,14 +28,18 @@ def lock(person: User) -> User:
 
 
 @unit_of_work
-def create(person: User, *, password: str | None, verified: bool = False) -> User:
-    """Save a new person with their address, known since that address was first known."""
+def create(person: User, *, password: str | None, verified: bool | None = False) -> User:
+    """Save a new person with their address, known since that address was first known.
+
+    With `verified` None the caller (allauth, at sign-up) makes the address row itself.
+    """
     person.email = normalise_address(person.email)
     anchor, _ = AddressAnchor.objects.get_or_create(digest=address_digest(person.email))
     person.known_since, person.grace_closed_at = anchor.known_since, anchor.grace_closed_at
     person.set_password(password)
     person.save(force_insert=True)
-    EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=verified)
+    if verified is not None:
+        EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=verified)
     return person
 
 
@@ -44,7 +48,7 @@ def sign_up(person: User, *, email: str, password: str, name: str = "") -> User:
     """Somebody registers: in the default tenant, unverified, without any right."""
     person.email, person.name = email, name
     person.tenant = Tenant.objects.get(is_default=True)
-    create(person, password=password)
+    create(person, password=password, verified=None)
     record(Kind.PERSON_SIGNED_UP, actor=person, target=person)
     return person
 

@@ -1,0 +1,246 @@
+"""Joining, adding, changing: once, by those who may, and felt by every session."""
+
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+
+from accounts.errors import LinkInvalid, NotAllowed
+from accounts.flows import invitations, people
+from accounts.models import AddressAnchor, Role, Session, Tenant, TenantDomain, User
+from accounts.models.people import address_digest
+from audit.models import AuditEvent
+from tests.factories import PASSWORD, AdministratorFactory, TenantFactory, UserFactory, client_of, enrol_totp
+
+pytestmark = pytest.mark.django_db
+GOOD = "a fine long pass phrase"
+
+
+def kinds(person: User) -> list[str]:
+    return list(AuditEvent.objects.filter(target_id=str(person.pk)).order_by("id").values_list("kind", flat=True))
+
+
+def sign_up(client: Client, email: str, **more: str) -> object:
+    data = {"email": email, "name": "New Person", "password1": GOOD, "password2": GOOD}
+    return client.post(reverse("account_signup"), data | more)
+
+
+def confirm(message: mail.EmailMessage) -> object:
+    link = re.search(r"/accounts/confirm-email/[^\s]+", message.body).group()
+    return Client().post(link)
+
+
+@pytest.fixture(autouse=True)
+def open_doors(settings):
+    settings.SIGNUP_OPEN = True
+
+
+def test_signing_up_joins_the_tenant_of_the_verified_address_and_no_sooner():
+    tenant = TenantFactory()
+    TenantDomain.objects.create(tenant=tenant, domain="acme.example")
+    response = sign_up(Client(), "New.Person@Acme.example")
+    assert response.status_code == 302
+    person = User.objects.get(email="new.person@acme.example")
+    assert person.tenant.is_default
+    confirm(mail.outbox[-1])
+    person.refresh_from_db()
+    assert person.tenant == tenant
+    assert kinds(person) == ["person:signed_up", "person:email_verified", "person:joined_tenant"]
+
+
+def test_an_unverified_address_does_not_sign_in():
+    client = Client()
+    sign_up(client, "new@acme.example")
+    response = Client().post(reverse("account_login"), {"login": "new@acme.example", "password": GOOD})
+    assert response["Location"] == reverse("account_email_verification_sent")
+    assert not Session.objects.exclude(person=None).exists()
+
+
+def test_later_addresses_never_move_anybody():
+    tenant, other = TenantFactory(), TenantFactory()
+    TenantDomain.objects.create(tenant=other, domain="other.example")
+    person = UserFactory(tenant=tenant)
+    address = EmailAddress.objects.create(user=person, email="me@other.example", verified=True)
+    people.address_verified(address)
+    person.refresh_from_db()
+    assert person.tenant == tenant
+
+
+def test_a_known_address_signs_up_to_the_same_page_and_no_second_person():
+    person = UserFactory()
+    known, unknown = sign_up(Client(), person.email), sign_up(Client(), "nobody@example.org")
+    assert (known.status_code, known["Location"]) == (unknown.status_code, unknown["Location"])
+    assert User.objects.filter(email=person.email).count() == 1
+
+
+def test_closed_doors_stay_closed(settings):
+    settings.SIGNUP_OPEN = False
+    assert sign_up(Client(), "new@acme.example").status_code == 200
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "email", ["x" * 300 + "@example.com", "no-address", "a\x00b@example.com", "a\r\nb@example.com"]
+)
+def test_bad_addresses_get_a_message(email):
+    assert sign_up(Client(), email).status_code in (200, 400)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("domain", ["gmail.com", "Outlook.com", "no domain", "localhost", "-a.example"])
+def test_a_domain_that_anybody_can_have_an_address_at_belongs_to_nobody(domain):
+    with pytest.raises(ValidationError):
+        TenantDomain(tenant=TenantFactory(), domain=domain).full_clean()
+
+
+def invite(actor: User, django_capture_on_commit_callbacks: object, **fields: object) -> tuple[User, str]:
+    with django_capture_on_commit_callbacks(execute=True):
+        person = people.add(
+            **{"email": "new@acme.example", "name": "New", "tenant": actor.tenant, "role": Role.USER} | fields,
+            actor=actor,
+        )
+        invitations.invite(person, actor=actor)
+    return person, re.search(r"/accounts/invitation/[^\s]+", mail.outbox[-1].body).group()
+
+
+def test_an_added_person_sets_a_password_from_the_mailed_link_once(django_capture_on_commit_callbacks):
+    person, link = invite(AdministratorFactory(tenant=TenantFactory()), django_capture_on_commit_callbacks)
+    assert mail.outbox[-1].to == [person.email]
+    client = Client()
+    assert client.get(link).status_code == 200
+    assert client.post(link, {"password1": "short", "password2": "short"}).status_code == 200
+    assert client.post(link, {"password1": GOOD, "password2": GOOD + "x"}).status_code == 200
+    response = client.post(link, {"password1": GOOD, "password2": GOOD})
+    assert response["Location"].startswith(reverse("account_login"))
+    assert client.get(link).status_code == 404
+    response = client.post(reverse("account_login"), {"login": person.email, "password": GOOD})
+    assert client.get(response["Location"])["Location"].startswith(reverse("mfa_enrol"))
+    assert {"person:added", "invitation:sent", "password:changed", "invitation:accepted"} <= set(kinds(person))
+
+
+def test_an_invitation_runs_out_and_a_new_one_voids_the_old(django_capture_on_commit_callbacks):
+    actor = AdministratorFactory(tenant=TenantFactory())
+    person, old = invite(actor, django_capture_on_commit_callbacks)
+    with django_capture_on_commit_callbacks(execute=True):
+        invitations.invite(person, actor=actor)
+    assert Client().get(old).status_code == 404
+    person.invitations.update(expires_at=person.date_joined)
+    with pytest.raises(LinkInvalid):
+        invitations.person_of(re.search(r"invitation/([^/\s]+)", mail.outbox[-1].body).group(1))
+
+
+def test_nobody_is_invited_who_has_a_password_or_belongs_to_others():
+    actor = AdministratorFactory(tenant=TenantFactory())
+    for person in (UserFactory(tenant=actor.tenant), UserFactory(tenant=TenantFactory(), password=None)):
+        with pytest.raises(NotAllowed):
+            invitations.invite(person, actor=actor)
+
+
+@pytest.mark.security(84)
+def test_an_administrator_changes_only_their_own_people_and_only_so_much():
+    actor = AdministratorFactory(tenant=TenantFactory())
+    mine, theirs = UserFactory(tenant=actor.tenant), UserFactory(tenant=TenantFactory())
+    root = UserFactory(tenant=actor.tenant, is_superuser=True)
+    people.change(mine, actor=actor, role=Role.ADMINISTRATOR)
+    for person, fields in (
+        (theirs, {"name": "x"}),
+        (root, {"is_active": False}),
+        (mine, {"tenant": theirs.tenant}),
+        (mine, {"is_superuser": True}),
+        (actor, {"role": Role.USER}),
+        (actor, {"is_active": False}),
+    ):
+        with pytest.raises(NotAllowed):
+            people.change(person, actor=actor, **fields)
+
+
+@pytest.mark.security(68)
+def test_switching_somebody_off_ends_their_sessions_at_once():
+    actor = AdministratorFactory(tenant=TenantFactory())
+    person = UserFactory(tenant=actor.tenant)
+    client = client_of(person)
+    people.change(person, actor=actor, is_active=False)
+    assert client.get(reverse("home"))["Location"].startswith(reverse("account_login"))
+    event = AuditEvent.objects.get(kind="person:changed")
+    assert (event.payload["before"], event.payload["after"]) == ({"is_active": "True"}, {"is_active": "False"})
+
+
+@pytest.mark.security(62)
+def test_recreating_somebody_keeps_when_they_were_known_and_that_grace_was_closed():
+    person = UserFactory()
+    anchor = AddressAnchor.objects.get(digest=address_digest(person.email))
+    AddressAnchor.objects.update(grace_closed_at=anchor.known_since)
+    email = person.email
+    person.delete()
+    again = UserFactory(email=email.upper())
+    assert (again.email, again.known_since, again.grace_closed_at) == (email, anchor.known_since, anchor.known_since)
+
+
+@pytest.mark.security(62)
+def test_moving_to_another_tenant_gains_no_grace():
+    root = AdministratorFactory(is_superuser=True)
+    person, tenant = UserFactory(tenant=TenantFactory()), TenantFactory()
+    known = person.known_since
+    moved = people.change(person, actor=root, tenant=tenant)
+    assert moved.known_since > known
+    assert AddressAnchor.objects.get(digest=address_digest(person.email)).known_since == moved.known_since
+
+
+@pytest.mark.security(53)
+def test_a_password_reset_leaves_the_second_factor_owed():
+    person = UserFactory(tenant=TenantFactory())
+    enrol_totp(person)
+    client = Client()
+    client.post(reverse("account_reset_password"), {"email": person.email})
+    link = re.search(r"/accounts/password/reset/key/[^\s]+", mail.outbox[-1].body).group()
+    page = client.get(link, follow=True)
+    client.post(page.request["PATH_INFO"], {"password1": GOOD, "password2": GOOD})
+    person.refresh_from_db()
+    assert person.check_password(GOOD)
+    assert not Session.objects.exclude(person=None).exists()
+    response = client.post(reverse("account_login"), {"login": person.email, "password": GOOD})
+    assert response["Location"] == reverse("mfa_authenticate")
+    assert "password:reset" in kinds(person)
+
+
+@pytest.mark.security(28)
+def test_asking_for_a_reset_says_the_same_for_everybody():
+    person = UserFactory()
+    answers = [
+        Client().post(reverse("account_reset_password"), {"email": email}, follow=True)
+        for email in (person.email, "nobody@example.org")
+    ]
+    assert answers[0].redirect_chain == answers[1].redirect_chain
+    assert len(mail.outbox) == 1
+
+
+def test_asking_for_resets_is_limited_per_address():
+    person = UserFactory()
+    for _ in range(7):
+        Client().post(reverse("account_reset_password"), {"email": person.email})
+    assert len(mail.outbox) == 5
+
+
+def test_a_changed_password_ends_the_other_sessions():
+    person = UserFactory(tenant=TenantFactory(rules={"enforcement": "off"}))
+    mine, other = client_of(person), client_of(person)
+    response = mine.post(
+        reverse("account_change_password"), {"oldpassword": PASSWORD, "password1": GOOD, "password2": GOOD}
+    )
+    assert response.status_code == 302
+    assert mine.get(reverse("home")).status_code == 200
+    assert other.get(reverse("home"))["Location"].startswith(reverse("account_login"))
+    assert "password:changed" in kinds(person)
+
+
+def test_there_is_one_default_tenant_and_it_enforces():
+    tenant = Tenant.objects.get(is_default=True)
+    assert (tenant.name, tenant.policy.code, tenant.policy.enabled) == (
+        "Default Organization",
+        "pol-mfa-required",
+        True,
+    )

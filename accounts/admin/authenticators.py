@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import labels
 from accounts.admin.filters import BindingStateFilter, KindFilter, TenantFilter
-from accounts.admin.scope import ScopedAdmin, events_seen_by, person_of
+from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.models import Binding
 from audit.models import AuditEvent
 
@@ -44,7 +45,7 @@ class AuthenticatorAdmin(ScopedAdmin):
         return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [name for _title, options in self.fieldsets for name in options["fields"]]
+        return flatten_fieldsets(self.fieldsets)
 
     def events_of(self, thing: Binding) -> QuerySet[AuditEvent]:
         """Events name the person as their target, and the authenticator among their facts."""

@@ -6,13 +6,12 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.scope import person_of
 from accounts.models import Binding, Role, Tenant
 
-Choices = list[tuple[str, str | Promise]]
+Choices = list[tuple[str, Any]]
 
 
 class ChoiceFilter(admin.SimpleListFilter):

@@ -32,7 +32,8 @@ class GroupAdmin(ScopedAdmin):
     fields = ("name", "members")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).annotate(member_count=Count("user"))
+        groups: QuerySet[Any] = super().get_queryset(request).annotate(member_count=Count("user"))
+        return groups
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("name",) if obj is None else ("name", "members")

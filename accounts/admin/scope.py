@@ -16,12 +16,14 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -57,25 +59,27 @@ class FlowForm(ModelForm):
 class ScopedList(ChangeList):
     """A list whose links carry the id that the admin shows, which need not be the primary key."""
 
+    model_admin: "ScopedAdmin"
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.pk_attname = self.model_admin.id_field
 
     def url_for_result(self, result: Model) -> str:
-        return str(self.model_admin.url_of(result))
+        return self.model_admin.url_of(result)
 
 
 class ScopedAdmin(ModelAdmin):
     """One model in the admin, seen by those who answer for its tenant.
 
     `tenant_path` leads from the model to the tenant, as in a lookup; `platform_only` closes the model to tenants'
-    administrators, and then there need be no path. `id_field` is a unique field that stands for an object in URLs and in lists of chosen ids.
+    administrators, and then there need be no path. `id_field` is a unique field that stands for an object in URLs
+    and in lists of chosen ids.
     """
 
     tenant_path: ClassVar[str]
     platform_only: ClassVar[bool] = False
     id_field: ClassVar[str] = "pk"
-    list_filter: Sequence[type[admin.SimpleListFilter]] = ()
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
@@ -148,8 +152,8 @@ class ScopedAdmin(ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Only what the filters beside the list offer: any other lookup is a way to guess at columns."""
-        offered = self.list_filter if request is None else self.get_list_filter(request)
-        return lookup in {one.parameter_name for one in offered}  # type: ignore[union-attr]
+        offered: Any = self.list_filter if request is None else self.get_list_filter(request)
+        return lookup in {one.parameter_name for one in offered}
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         """Objects are named by their id alone: naming them by another column would show it."""
@@ -160,6 +164,13 @@ class ScopedAdmin(ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ScopedList
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without Django's buttons that add or change what a field points to: that has a page of its own."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = self.choices_of(db_field.remote_field.model, request)
@@ -177,18 +188,18 @@ class ScopedAdmin(ModelAdmin):
 
     # -- actions ---------------------------------------------------------------------------------------------
 
-    def action_checkbox(self, obj: Any) -> str:
+    def action_checkbox(self, obj: Any) -> SafeString:
         attributes = {"class": "action-select", "aria-label": _("Select %(object)s") % {"object": obj}}
         box = forms.CheckboxInput(attributes, lambda value: False)
         return box.render(ACTION_CHECKBOX_NAME, str(getattr(obj, self.id_field)))
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> Any:
         """Run an action on what was chosen. Raises Http404 if any of it is out of scope: then nothing is done."""
         found = self.chosen(request, request.POST.getlist(ACTION_CHECKBOX_NAME))
         data = request.POST.copy()
         data.setlist(ACTION_CHECKBOX_NAME, [str(pk) for pk in found.values_list("pk", flat=True)])
         request.POST = data  # type: ignore[assignment]
-        return super().response_action(request, queryset)  # type: ignore[return-value]
+        return super().response_action(request, queryset, *args)
 
     # -- saving, by flows ------------------------------------------------------------------------------------
 
@@ -197,7 +208,11 @@ class ScopedAdmin(ModelAdmin):
         raise PermissionDenied
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
+        """A form with the fields of the page alone: a declared field that is not on it takes nothing either."""
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        if (shown := kwargs.get("fields")) is not None:
+            for name in form.base_fields.keys() - set(shown):
+                del form.base_fields[name]
         form.refusal, form.actor = getattr(request, "refusal", None), person_of(request)
         return form
 
@@ -235,13 +250,13 @@ class ScopedAdmin(ModelAdmin):
 
     # -- history ---------------------------------------------------------------------------------------------
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Nothing: the flow has recorded it, and Django's own log of the admin is not the record."""
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Nothing: the flow has recorded it."""
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Nothing: the flow has recorded it."""
 
     def events_of(self, thing: Any) -> QuerySet[AuditEvent]:

@@ -36,4 +36,4 @@ class PeopleList(ScopedList):
         rules = rules_by_tenant(person.tenant_id for person in people)
         for person in people:
             person.demanded = is_demanded(rules.get(person.tenant_id), person)
-        self.result_list = people  # type: ignore[assignment]
+        self.result_list = people

@@ -1,6 +1,6 @@
 """People, shown with what is demanded of them. Whatever is changed here, a flow changes and records."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
@@ -38,7 +38,7 @@ class PersonAdmin(ScopedAdmin):
 
     tenant_path = "tenant"
     form = PersonForm
-    list_display: ClassVar[tuple[str, ...]] = (
+    list_display = (
         "email",
         "name",
         "tenant",
@@ -78,7 +78,7 @@ class PersonAdmin(ScopedAdmin):
             return person_of(request).is_superuser
         return deletion.may_delete(person_of(request), obj)
 
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """One's own tenant need not be named in every line."""
         if person_of(request).is_superuser:
             return self.list_display
@@ -176,7 +176,7 @@ class PersonAdmin(ScopedAdmin):
         if person is not None:
             actor = person_of(request)
             context |= {
-                "factors": Binding.objects.filter(person=person).select_related("credential"),
+                "bindings": [{"binding": one, "state": labels.state_of(one)} for one in person.bindings.all()],
                 "addresses": person.emailaddress_set.order_by("-primary", "email"),
                 "live_sessions": person.sessions.filter(ended_at=None).count(),
                 "reset_url": reset_url(person.pk) if reset.may_reset(actor, person) else "",

@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 class PeoplePage(View):
     """A page of the people's admin about some of them; asks for a fresh factor before it shows anything."""
 
-    admin: "PersonAdmin"
+    admin: "PersonAdmin" = None  # type: ignore[assignment]  # given to as_view
     http_method_names = ["get", "head", "post"]
-
-    def __init__(self, *, admin: "PersonAdmin") -> None:
-        super().__init__(admin=admin)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.actor = person_of(request)
@@ -54,8 +51,6 @@ class PeoplePage(View):
 
 class ResetPage(PeoplePage):
     """Reset the two-step verification of the people whose ids `?ids=` lists, each in its own transaction."""
-
-    admin: "PersonAdmin" = None  # type: ignore[assignment]  # given to as_view
 
     def people(self) -> list[User]:
         """Everybody asked for. Raises Http404 unless all of them are in scope."""
@@ -106,8 +101,6 @@ class ResetPage(PeoplePage):
 
 class DeletionPage(PeoplePage):
     """Delete one person."""
-
-    admin: "PersonAdmin" = None  # type: ignore[assignment]  # given to as_view
 
     def person(self, object_id: str) -> User:
         """Raises Http404 out of scope, PermissionDenied for who may be seen and not deleted."""

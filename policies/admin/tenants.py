@@ -1,0 +1,140 @@
+"""Tenants. Platform administrators make them and give them domains; a tenant's own keep its particulars."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin import labels
+from accounts.admin.filters import ActiveFilter
+from accounts.admin.scope import FlowForm, ScopedAdmin, person_of
+from accounts.models import Tenant, TenantDomain
+from audit.log import unit_of_work
+from policies.flows import tenants
+from policies.models import MFAPolicy
+
+CHANGEABLE = frozenset({"name", "time_zone", "totp_issuer", "help_contact", "is_active"})
+
+
+class TenantForm(FlowForm):
+    """A tenant's particulars; its domains one to a line."""
+
+    domains = forms.CharField(
+        label=_("mail domains"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea({"rows": 4, "class": "vLargeTextField", "spellcheck": "false", "dir": "ltr"}),
+        help_text=_("One to a line. Whoever signs up with a verified address at one of them joins this tenant."),
+    )
+
+    class Meta:
+        model = Tenant
+        fields = ("name", "slug", "time_zone", "totp_issuer", "help_contact", "is_active", "domains")
+        help_texts = {
+            "slug": _("Stays as it is for good."),
+            "time_zone": _("For example Europe/Berlin: dates are shown and mailed in it."),
+            "is_active": _("Switched off, nobody in it is let in, from the next request on."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "domains" in self.fields and not self.instance._state.adding:
+            self.initial["domains"] = "\n".join(self.instance.domains.values_list("domain", flat=True))
+
+    def clean_slug(self) -> str:
+        """A short name that is free, and whose policy's identifier is free."""
+        slug: str = self.cleaned_data["slug"].lower()
+        if MFAPolicy.objects.filter(code=f"pol-{slug}").exists():
+            raise ValidationError(_("This short name is taken."), code="unique")
+        return slug
+
+    def clean_domains(self) -> set[str]:
+        """The domains typed, each valid and nobody else's."""
+        rows = [TenantDomain(domain=line) for line in self.cleaned_data["domains"].split()]
+        for row in rows:
+            row.clean_fields(exclude={"tenant"})
+        domains = {row.domain for row in rows}
+        taken = TenantDomain.objects.filter(domain__in=domains).exclude(tenant_id=self.instance.pk)
+        if names := ", ".join(taken.values_list("domain", flat=True)):
+            raise ValidationError(_("Another tenant has %(domains)s."), params={"domains": names}, code="unique")
+        return domains
+
+
+@admin.register(Tenant)
+class TenantAdmin(ScopedAdmin):
+    """An administrator's own tenant; every tenant, for platform administrators. None is ever deleted."""
+
+    tenant_path = "pk"
+    form = TenantForm
+    list_display = ("name", "slug", "headcount", "policy_link", "time_zone", "is_active")
+    list_filter = (ActiveFilter,)
+    search_fields = ("name", "slug", "domains__domain")
+    search_help_text = _("Search by name, short name or mail domain")
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        seen: QuerySet[Any] = super().get_queryset(request).annotate(people_count=Count("people"))
+        return seen.select_related("policy")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return person_of(request).is_superuser and self.admits(person_of(request))
+
+    def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        """Of what is in scope everything: the flow says which fields are whose."""
+        actor = person_of(request)
+        return self.admits(actor) and (obj is None or actor.is_superuser or actor.tenant_id == obj.pk)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": ("name", "slug", "time_zone", "totp_issuer", "help_contact", "domains")})]
+        domains = "domains" if person_of(request).is_superuser else "domain_list"
+        return [
+            (None, {"fields": ("name", "slug", "time_zone", "totp_issuer", "help_contact")}),
+            (_("Who belongs to it"), {"fields": (domains, "headcount")}),
+            (_("Two-step verification"), {"fields": ("policy_link",)}),
+            (_("Access"), {"fields": ("is_active", "is_default", "created_at")}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+        if obj is None:
+            return []
+        fixed = ["slug", "domain_list", "headcount", "policy_link", "is_default", "created_at"]
+        may_switch = person_of(request).is_superuser and not obj.is_default
+        return fixed if may_switch else [*fixed, "is_active"]
+
+    @unit_of_work
+    def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> Tenant:
+        actor, typed = person_of(request), form.cleaned_data
+        wanted = {name: typed[name] for name in form.changed_data if name in CHANGEABLE}
+        if change:
+            tenant = tenants.change(form.instance, actor=actor, **wanted)
+        else:
+            name = wanted.pop("name")
+            tenant = tenants.create(name, typed["slug"], actor=actor, **wanted)
+        if "domains" in form.changed_data:
+            tenants.set_domains(tenant, typed["domains"], actor=actor)
+        return tenant
+
+    @admin.display(description=_("people"), ordering="people_count")
+    def headcount(self, tenant: Any) -> SafeString:
+        url = reverse("admin:accounts_user_changelist")
+        return format_html('<a href="{}?tenant={}">{}</a>', url, tenant.pk, tenant.people_count)
+
+    @admin.display(description=_("policy"))
+    def policy_link(self, tenant: Tenant) -> SafeString:
+        policy: MFAPolicy | None = getattr(tenant, "policy", None)
+        if policy is None:
+            return labels.pill("bad", _("None: nobody is let in"))
+        url = reverse("admin:policies_mfapolicy_change", args=[policy.pk])
+        return format_html('<a href="{}">{}</a>', url, policy)
+
+    @admin.display(description=_("mail domains"))
+    def domain_list(self, tenant: Tenant) -> str:
+        return ", ".join(tenant.domains.values_list("domain", flat=True)) or "—"

@@ -76,4 +76,5 @@ export const ceremony = ({ button, form, purpose, run }) => {
   })
   window.addEventListener('pageshow', (event) => { if (event.persisted) location.reload() }) // a challenge serves once
   button.hidden = false
+  if (button.autofocus && document.activeElement === document.body) button.focus() // what is hidden cannot take it
 }

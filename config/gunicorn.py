@@ -10,6 +10,7 @@ worker_class = "gthread"
 threads = 4
 timeout = graceful_timeout = 30  # seconds
 keepalive = 5  # seconds
+control_socket_disable = True
 max_requests, max_requests_jitter = 20_000, 2_000
 if Path("/dev/shm").is_dir():  # noqa: S108  (a heartbeat file, which gunicorn makes and unlinks safely)
     worker_tmp_dir = "/dev/shm"  # noqa: S108

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 
@@ -42,13 +43,19 @@ STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", 
 
 
 class RequestFilter(logging.Filter):
-    """Give every record the request's id, and its route in place of its path. Keeps every record."""
+    """Give every record its request's id, and the route in place of the path. Keeps every record.
+
+    Django writes its own line for a refusal when the request's context is gone, so the request is asked first.
+    What a client did wrong needs no traceback of ours.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = context.request_id()
         request = getattr(record, "request", None)
+        record.request_id = getattr(request, "request_id", "") or context.request_id()
         if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
             record.args = tuple(_route(request) if arg == request.path else arg for arg in record.args)
+        if record.exc_info and isinstance(record.exc_info[1], SuspiciousOperation):
+            record.exc_info = None
         return True
 
 
@@ -60,7 +67,7 @@ class JSONFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "request": getattr(record, "request_id", None) or context.request_id() or None,
+            "request": getattr(record, "request_id", None),
             "message": text(_message(record)),
         }
         entry |= {name: value(extra, name) for name, extra in _extras(record)}
@@ -94,11 +101,7 @@ def _message(record: logging.LogRecord) -> str:
     """The message, its arguments made harmless first; one that does not fit its arguments stays readable."""
     if not record.args:
         return str(record.msg)
-    arguments: Any = (
-        {name: value(part, name) for name, part in record.args.items()}
-        if isinstance(record.args, Mapping)
-        else tuple(value(part) for part in record.args)
-    )
+    arguments = value(record.args) if isinstance(record.args, Mapping) else tuple(map(value, record.args))
     try:
         return str(record.msg) % arguments
     except (TypeError, ValueError, KeyError):

@@ -22,6 +22,7 @@ from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
 from whitenoise.middleware import WhiteNoiseFileResponse
 
+from audit import context
 from config.views import refusal
 
 Handler = Callable[[HttpRequest], Any]
@@ -62,10 +63,12 @@ class _Middleware:
 class SecurityHeadersMiddleware(_Middleware):
     """The headers that Django does not set, on every response whatever its status.
 
-    Nothing but static files may be kept by a browser or a proxy: pages show names, states and secrets.
+    Nothing but static files may be kept by a browser or a proxy: pages show names, states and secrets. The request
+    learns its id, for the log lines that Django writes when the context is gone (`config.logs`).
     """
 
     def __call__(self, request: HttpRequest) -> Answer:
+        request.request_id = context.request_id()  # type: ignore[attr-defined]
         return self._call_async(request) if self.is_async else _guarded(self.get_response(request))
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:

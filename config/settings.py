@@ -7,13 +7,14 @@ A value that is missing or does not parse stops the start; there are no insecure
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.environment import Environment
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+env = Environment()
 if (dotenv := BASE_DIR / ".env").is_file() and env.bool("GATEHOUSE_DOTENV", default=True):
     env.read_env(dotenv)
 
@@ -253,6 +254,7 @@ LOGGING = {
     },
     "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "django": {"handlers": []},  # not to the console as well, and never by mail
         "django_tasks": {"level": "WARNING"},
         "django.server": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
     },

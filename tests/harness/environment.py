@@ -29,7 +29,10 @@ def for_tests() -> dict[str, str]:
 
 def for_production() -> dict[str, str]:
     """A site behind HTTPS, as operated: what static checks and `check --deploy` look at."""
-    return fresh("https://gatehouse.example.com")
+    return fresh("https://gatehouse.example.com") | {
+        "DATABASE_URL": "sqlite://:memory:",
+        "EMAIL_URL": "smtp+tls://gatehouse:password@mail.example.com:587",
+    }
 
 
 def _key() -> str:

@@ -27,6 +27,7 @@ class Selection:
         config.stash[LEFT_OUT] = Counter()
         config.stash[LACKING] = Counter()
 
+    @pytest.hookimpl(trylast=True)  # after -m and -k have chosen
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         lacks, absent = _lacks(), _not_in_this_run()
         kept, left_out = [], []

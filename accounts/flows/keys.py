@@ -5,6 +5,7 @@ Every answer is verified before a unit of work begins, because that uses its cer
 """
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -13,7 +14,7 @@ from accounts.assurance import SECOND_FACTORS, Method, Proof
 from accounts.authenticators import webauthn
 from accounts.authenticators.webauthn import Assertion, NewCredential, Purpose
 from accounts.authenticators.webauthn_errors import CloneSuspected, WebAuthnError
-from accounts.errors import AccountsError, MethodNotAllowed, NotEnrolled
+from accounts.errors import AccountsError, MethodNotAllowed, NotEnrolled, TooManyRequests
 from accounts.flows import binding as bindings
 from accounts.flows import people, throttles
 from accounts.models import Binding, Ceremony, User
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
 Options = dict[str, Any]
+OPTIONS_BY_NETWORK = throttles.Limit("passkey-options", 600, timedelta(minutes=5))  # every sign-in page asks once
 
 
 def begin_adding(person: User, session: "SessionStore", *, passwordless: bool) -> Options:
@@ -109,25 +111,41 @@ def begin_passkey(session: "SessionStore") -> Options:
 
     The challenge hangs on this session, so the session is kept from here on.
     """
-    throttles.count((throttles.PASSKEY_BY_NETWORK, throttles.here()))
+    throttles.count((OPTIONS_BY_NETWORK, throttles.here()))
     if session.session_key is None:
         session.create()
     return webauthn.begin_passkey(session_id=session.row.public_id)
 
 
 def check_passkey(session: "SessionStore", answer: str) -> tuple[User, Proof]:
-    """Whose passkey this is, and the proof it gives. Raises a WebAuthnError or MethodNotAllowed, recorded."""
-    purpose = Purpose.PASSKEY
+    """Whose passkey this is, and the proof it gives.
+
+    Raises a WebAuthnError, MethodNotAllowed or TooManyRequests, recorded. Failures count against the network
+    they come from, never against a key or a person.
+    """
+    attempt = (throttles.PASSKEY_BY_NETWORK, throttles.here())
+    _count_passkey(attempt)
     try:
-        assertion = webauthn.verify_assertion(None, session_id=session.row.public_id, purpose=purpose, answer=answer)
+        assertion = webauthn.verify_assertion(
+            None, session_id=session.row.public_id, purpose=Purpose.PASSKEY, answer=answer
+        )
         outcome = _accept_passkey(assertion)
     except WebAuthnError as refusal:
         owner = refusal.binding.person if refusal.binding else None
-        _record_refusal(Kind.SIGN_IN_PASSKEY_REFUSED, owner, refusal, purpose)
+        _record_refusal(Kind.SIGN_IN_PASSKEY_REFUSED, owner, refusal, Purpose.PASSKEY)
         raise
     if isinstance(outcome, AccountsError):
         raise outcome
+    throttles.forgive(attempt)
     return assertion.binding.person, outcome
+
+
+def _count_passkey(attempt: tuple[throttles.Limit, str]) -> None:
+    try:
+        throttles.count(attempt)
+    except TooManyRequests as pause:
+        record(Kind.SIGN_IN_THROTTLED, scope=attempt[0].scope, until=pause.until)
+        raise
 
 
 def _require_may_add(person: User, session: "SessionStore", *, passwordless: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authenticators import webauthn
-from accounts.flows import keys
+from accounts.flows import keys, throttles
 from accounts.models import Binding, Ceremony, Session, User, WebAuthnCredential
 from audit.models import AuditEvent
 from tests.factories import (
@@ -562,11 +563,29 @@ def test_who_is_signed_in_already_is_led_on():
     assert (response.status_code, response["Location"]) == (302, "/")
 
 
-def test_asking_for_passkey_options_is_limited():
+def test_asking_for_passkey_options_is_limited(monkeypatch):
+    monkeypatch.setattr(keys, "OPTIONS_BY_NETWORK", replace(keys.OPTIONS_BY_NETWORK, count=3))
     client = Client(HTTP_HOST="localhost")
-    statuses = [client.get(reverse("mfa_login_webauthn")).status_code for _ in range(61)]
-    assert statuses == [200] * 60 + [429]
-    assert Ceremony.objects.count() == 60
+    statuses = [client.get(reverse("mfa_login_webauthn")).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    assert Ceremony.objects.count() == 3
+
+
+@pytest.mark.security(25)
+def test_failed_passkeys_pause_a_network_and_right_ones_do_not(monkeypatch):
+    monkeypatch.setattr(throttles, "PASSKEY_BY_NETWORK", replace(throttles.PASSKEY_BY_NETWORK, count=2))
+    key = synced_passkey()
+    _, binding = passkey_person(key)
+    for _ in range(3):
+        assert answer_passkey(Client(HTTP_HOST="localhost"), key)["Location"] == "/help/"
+    client = Client(HTTP_HOST="localhost")
+    posts = [client.post(reverse("mfa_login_webauthn"), {"credential": "{}"}).status_code for _ in range(3)]
+    assert posts == [302, 302, 429]
+    assert answer_passkey(client, key).status_code == 429
+    throttled = AuditEvent.objects.filter(kind="sign_in:throttled")
+    assert [found.payload["scope"] for found in throttled] == ["passkey-network"] * 2
+    binding.refresh_from_db()
+    assert (binding.failures, binding.paused_until, binding.locked_at) == (0, None, None)
 
 
 @pytest.mark.security(28)

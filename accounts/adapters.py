@@ -113,7 +113,7 @@ class AccountAdapter(DefaultAccountAdapter):
             record(Kind.SIGN_IN_THROTTLED, outcome=Outcome.REFUSED, until=pause.until)
             raise self.validation_error("too_many_login_attempts") from pause
 
-    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         person = super().authenticate(request, **credentials)
         if person is not None:
             throttles.forgive(*_limits(credentials))
@@ -126,12 +126,12 @@ class AccountAdapter(DefaultAccountAdapter):
         """The one place where a session comes to be somebody's (security 59)."""
         with unit_of_work():
             super().login(request, user)
-            sign_in.complete(user, request.session)
+            sign_in.complete(user, request.session)  # type: ignore[arg-type]
 
     def logout(self, request: HttpRequest) -> None:
         sign_in.sign_out(request)
 
-    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+    def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> User:
         """Somebody signs themselves up: a member of the default tenant until their address is verified."""
         return people.sign_up(
             user,
@@ -147,7 +147,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 people.address_verified(email_address)
         return confirmed
 
-    def set_password(self, user: User, password: str) -> None:
+    def set_password(self, user: Any, password: str) -> None:
         people.set_password(user, password)
 
 

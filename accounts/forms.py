@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account import forms as allauth_forms
 from django import forms
 from django.contrib.auth.password_validation import validate_password
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,7 @@ from accounts.models import User
 from accounts.models.people import normalise_address
 
 LONGEST_CODE = 64  # characters, of either kind
+LONGEST_ADDRESS = 254  # characters: the longest mail path of RFC 5321
 LONGEST_PASSWORD = 1024  # characters; hashing more only helps who wants to keep us busy
 
 
@@ -23,14 +25,15 @@ class LoginForm(allauth_forms.LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"].label = _("Email")
-        self.fields["login"].max_length = 254
+        self.fields["login"].validators.append(MaxLengthValidator(LONGEST_ADDRESS))
         self.fields["password"].help_text = ""
-        self.fields["password"].validators.append(forms.fields.validators.MaxLengthValidator(LONGEST_PASSWORD))
+        self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
         if self.user.is_active:
-            sign_in.start(request.session, self.user, sign_in.password_proof())
-        return super().login(request, redirect_url=redirect_url)
+            sign_in.start(request.session, self.user, sign_in.password_proof())  # type: ignore[arg-type]
+        response: HttpResponse = super().login(request, redirect_url=redirect_url)
+        return response
 
 
 class SignupForm(allauth_forms.SignupForm):

@@ -27,7 +27,7 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         request.user = SimpleLazyObject(partial(_person_once, request))  # type: ignore[assignment]
-        request.auser = partial(_aperson, request)  # type: ignore[assignment]
+        request.auser = partial(_aperson, request)
         context.set_person(request.user)
 
 
@@ -45,9 +45,10 @@ class LanguageMiddleware(LocaleMiddleware):
 
 
 def _person_once(request: Any) -> User | AnonymousUser:
-    if not hasattr(request, "_cached_user"):
-        request._cached_user = person_of(request.session) or AnonymousUser()
-    return request._cached_user
+    found: User | AnonymousUser | None = getattr(request, "_cached_user", None)
+    if found is None:
+        found = request._cached_user = person_of(request.session) or AnonymousUser()
+    return found
 
 
 async def _aperson(request: HttpRequest) -> User | AnonymousUser:

@@ -10,4 +10,5 @@ if TYPE_CHECKING:
 
 def policy() -> "EncryptedMFAAdapter":
     """The adapter to ask what a person may enrol, remove, and must prove."""
-    return get_adapter()
+    adapter: EncryptedMFAAdapter = get_adapter()  # type: ignore[assignment]
+    return adapter

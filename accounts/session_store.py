@@ -52,6 +52,10 @@ class SessionStore(DatabaseStore):
     written by the next `save`.
     """
 
+    if TYPE_CHECKING:  # Django's own, which its stubs leave out
+        _get_session: Callable[..., dict[str, Any]]
+        _get_or_create_session_key: Callable[[], str]
+
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self._row: Session | None = None
@@ -254,9 +258,10 @@ VOID_GRANT: dict[str, Any] = {
 
 def end(sessions: Any) -> int:
     """End every session of a queryset at once; returns how many were alive."""
-    return sessions.filter(ended_at=None).update(
+    alive: int = sessions.filter(ended_at=None).update(
         ended_at=timezone.now(), session_data="", proofs=[], replacement_open=False, **VOID_GRANT
     )
+    return alive
 
 
 class _Statement:
@@ -267,7 +272,7 @@ class _Statement:
         connection = connections[alias]
         quote = connection.ops.quote_name
         parts: list[str] = []
-        self.slices: list[tuple[type, list[str], slice]] = []
+        self.slices: list[tuple[Any, list[str], slice]] = []
         self.converters: list[tuple[int, Iterable[Callable[..., Any]], Any]] = []
         for letter, model in (("s", Session), ("p", User), ("t", Tenant)):
             start = len(parts)
@@ -276,10 +281,9 @@ class _Statement:
                 found = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
                 if found:
                     self.converters.append((len(parts), found, column))
-                parts.append(f"{letter}.{quote(field.column)}")
+                parts.append(f"{letter}.{quote(str(field.column))}")
             names = [field.attname for field in model._meta.concrete_fields]
             self.slices.append((model, names, slice(start, len(parts))))
-        self.person_at = self.slices[1][2].start
         self.sql = (
             f"SELECT {', '.join(parts)} FROM {quote(Session._meta.db_table)} s"  # noqa: S608 (names from models)
             f" LEFT JOIN {quote(User._meta.db_table)} p ON p.id = s.person_id"
@@ -300,10 +304,11 @@ class _Statement:
             if values[index] is not None:
                 for convert in converters:
                     values[index] = convert(values[index], column, connection)
-        row, person, tenant = (
+        found: list[Any] = [
             None if values[part.start] is None else model.from_db(self.alias, names, values[part])
             for model, names, part in self.slices
-        )
+        ]
+        row, person, tenant = found
         if person is not None:
             person.tenant = tenant
             row.person = person

@@ -5,6 +5,7 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
@@ -56,7 +57,7 @@ def rules_from(version: PolicyVersion) -> engine.Rules:
     )
 
 
-def gather(person: User, proofs: Iterable[Proof] = (), *, signed_in_at: object = None) -> engine.Facts:
+def gather(person: User, proofs: Iterable[Proof] = (), *, signed_in_at: datetime | None = None) -> engine.Facts:
     """One person's facts and what their session proved; one query for what they own."""
     return engine.Facts(
         role=person.role,
@@ -95,7 +96,7 @@ def enrolled(person: User) -> tuple[engine.Enrolled, ...]:
 
 
 def _key_ids() -> frozenset[str]:
-    """The keys that can open secrets: none under a misconfigured ring, when every sealed factor is owned but unusable."""
+    """The keys that can open secrets. Under a misconfigured ring none: sealed factors are owned, but unusable."""
     try:
         return frozenset(keyring.current().ids)
     except keyring.MisconfiguredKeys:

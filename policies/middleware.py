@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.flows import sign_in
-from accounts.gates import Gate, Standing, gate_of
+from accounts.gates import Gate, GatedRequest, Standing, gate_of
 from accounts.problems import problem, wants_json
 from audit.kinds import Kind
 from audit.log import Outcome as EventOutcome
@@ -32,11 +32,11 @@ _NOBODY = Standing()
 class EnforcementMiddleware(MiddlewareMixin):
     """Lets a request through to its view, or answers with the page that helps."""
 
-    def process_request(self, request: HttpRequest) -> None:
-        request.gate = _NOBODY  # type: ignore[attr-defined]
+    def process_request(self, request: GatedRequest) -> None:
+        request.gate = _NOBODY
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object
+        self, request: GatedRequest, view: Callable[..., Any], args: object, kwargs: object
     ) -> HttpResponse | None:
         gate = gate_of(view)
         if gate is Gate.PUBLIC:
@@ -53,14 +53,14 @@ class EnforcementMiddleware(MiddlewareMixin):
             return None
         return self.judged(request, gate, enforcement.judge(session, person, now), now)
 
-    def from_nobody(self, request: HttpRequest, gate: Gate) -> HttpResponse | None:
+    def from_nobody(self, request: GatedRequest, gate: Gate) -> HttpResponse | None:
         """No session: to sign in, or to the second factor of a sign-in that is under way."""
         if gate is Gate.PENDING and sign_in.pending(request) is not None:
             return None
         wanted = request.GET.get("next", "") if gate is Gate.PENDING else request.get_full_path()
         return self.stop(request, "sign_in_required", reverse("account_login"), HTTPStatus.UNAUTHORIZED, wanted)
 
-    def judged(self, request: HttpRequest, gate: Gate, judgement: Judgement, now: Any) -> HttpResponse | None:
+    def judged(self, request: GatedRequest, gate: Gate, judgement: Judgement, now: Any) -> HttpResponse | None:
         """What the decision means for this view."""
         decision, session = judgement.decision, request.session
         if enforcement.is_idle(session, judgement, now):
@@ -76,7 +76,8 @@ class EnforcementMiddleware(MiddlewareMixin):
             reasons=tuple(sentences.of(decision.reasons)),
         )
         if decision.is_allowed:
-            return self.let_in(request, judgement)
+            self.let_in(request, judgement)
+            return None
         self.note(request, judgement)
         if (gate is Gate.PENDING and decision.outcome is not Outcome.DENY) or (
             gate is Gate.ENROL_ONLY and decision.outcome is Outcome.ENROL
@@ -84,7 +85,7 @@ class EnforcementMiddleware(MiddlewareMixin):
             return None
         return self.refuse(request, judgement)
 
-    def let_in(self, request: HttpRequest, judgement: Judgement) -> None:
+    def let_in(self, request: GatedRequest, judgement: Judgement) -> None:
         """Keep the grant, and record once a session that somebody came in on grace."""
         enforcement.keep(request.session, request.user, judgement)
         request.session.pop(_STOPPED, None)
@@ -92,7 +93,7 @@ class EnforcementMiddleware(MiddlewareMixin):
             request.session["in_grace"] = True
             _record(Kind.ENFORCEMENT_GRACE_ALLOWED, EventOutcome.OK, request, judgement)
 
-    def note(self, request: HttpRequest, judgement: Judgement) -> None:
+    def note(self, request: GatedRequest, judgement: Judgement) -> None:
         """Record a stop when it is a new one for this session."""
         decision = judgement.decision
         mark = f"{decision.outcome}:{','.join(decision.reasons)}:{decision.policy_version}"
@@ -100,7 +101,7 @@ class EnforcementMiddleware(MiddlewareMixin):
             request.session[_STOPPED] = mark
             _record(Kind.ENFORCEMENT_STOPPED, EventOutcome.REFUSED, request, judgement)
 
-    def refuse(self, request: HttpRequest, judgement: Judgement) -> HttpResponse:
+    def refuse(self, request: GatedRequest, judgement: Judgement) -> HttpResponse:
         """To the page that helps: second factor, enrolment, or the one that says why not."""
         outcome, wanted = judgement.decision.outcome, request.get_full_path()
         if outcome is Outcome.STEP_UP:
@@ -111,7 +112,7 @@ class EnforcementMiddleware(MiddlewareMixin):
             return problem("access_denied", HTTPStatus.FORBIDDEN, help_url=reverse("help"))
         return denied_page(request, judgement)
 
-    def stop(self, request: HttpRequest, code: str, url: str, status: HTTPStatus, wanted: str) -> HttpResponse:
+    def stop(self, request: GatedRequest, code: str, url: str, status: HTTPStatus, wanted: str) -> HttpResponse:
         """A redirect that keeps where the person wanted to go, or a problem document for programs."""
         if wants_json(request):
             return problem(code, status, help_url=url)
@@ -131,7 +132,7 @@ def denied_page(request: HttpRequest, judgement: Judgement) -> HttpResponse:
 
 
 @unit_of_work
-def _record(kind: Kind, outcome: EventOutcome, request: HttpRequest, judgement: Judgement) -> None:
+def _record(kind: Kind, outcome: EventOutcome, request: GatedRequest, judgement: Judgement) -> None:
     decision = judgement.decision
     record(
         kind,

@@ -30,7 +30,8 @@ class SecondFactorStage(LoginStage):
         person: Any = self.login.user
         if person is None:  # allauth pretends a login, so that nobody learns whether an address is known
             return None, True
-        judgement = enforcement.judge(self.request.session, person, timezone.now())
+        session: Any = self.request.session
+        judgement = enforcement.judge(session, person, timezone.now())
         outcome = judgement.decision.outcome
         if outcome is Outcome.STEP_UP:
             sign_in.bind(self, person)

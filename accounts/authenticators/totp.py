@@ -10,12 +10,14 @@ import re
 import secrets
 import struct
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote, urlencode
 
-import qrcode
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from qrcode.constants import ERROR_CORRECT_M
+from qrcode.main import QRCode
 
 PERIOD = 30  # seconds
 DIGITS = 6
@@ -73,9 +75,9 @@ def groups(secret: str) -> list[str]:
 
 def qr_svg(uri: str) -> SafeString:
     """A QR code as inline SVG: one path, one mask (trying all eight costs half the page's time)."""
-    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, border=2, mask_pattern=2)
+    code: Any = QRCode(error_correction=ERROR_CORRECT_M, border=2, mask_pattern=2)
     code.add_data(uri, optimize=0)
-    matrix = code.get_matrix()
+    matrix: list[list[bool]] = code.get_matrix()
     path = "".join(_runs(row, y) for y, row in enumerate(matrix))
     return format_html(
         '<svg role="img" aria-label="{}" viewBox="0 0 {} {}" shape-rendering="crispEdges">'

@@ -1,7 +1,7 @@
 """From a first factor to a session: what is noted on the way, and what ends a sign-in half-way."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from allauth.account.adapter import get_adapter
 from django.contrib.auth import logout
@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import allauth_compat, assurance
 from accounts.assurance import Method, Proof
 from accounts.errors import WrongPassword
+from accounts.gates import GatedRequest
 from accounts.models import User
 from accounts.models.people import normalise_address
 from audit.kinds import Kind
@@ -121,7 +122,7 @@ def record_failure(address: str) -> None:
 
 
 @unit_of_work
-def end_idle(request: HttpRequest) -> None:
+def end_idle(request: GatedRequest) -> None:
     """End a session that lay unused for too long; the request goes on as nobody's."""
     person = request.user
     record(
@@ -136,8 +137,8 @@ def end_idle(request: HttpRequest) -> None:
 
 def sign_out(request: HttpRequest) -> None:
     """End this session."""
-    person = request.user
+    person, session = request.user, cast("SessionStore", request.session)
     with unit_of_work():
         if person.is_authenticated:
-            record(Kind.SIGNED_OUT, actor=person, target=person, session=str(request.session.row.public_id))
+            record(Kind.SIGNED_OUT, actor=person, target=person, session=str(session.row.public_id))
         logout(request)

@@ -99,7 +99,7 @@ def _pause(limit: Limit, row: Throttle, now: datetime) -> datetime:
     """Used up: turn the rest of the window into a pause, once; every further try meets the same end."""
     if row.count > limit.count:
         return row.window_ends_at
-    until = now + min(limit.pause * 2**row.level, LONGEST_PAUSE)
+    until: datetime = now + min(limit.pause * 2**row.level, LONGEST_PAUSE)
     Throttle.objects.filter(key=row.key, count=row.count).update(
         count=limit.count + 1, level=F("level") + 1, window_ends_at=until
     )

@@ -53,7 +53,8 @@ def pause_after(failures: int) -> timedelta | None:
     """How long an authenticator waits after so many failures in a row: 30 s from the fifth, doubling to 1 h."""
     if failures < PAUSE_FROM:
         return None
-    return min(FIRST_PAUSE * 2 ** min(failures - PAUSE_FROM, 10), LONGEST_PAUSE)
+    pause: timedelta = FIRST_PAUSE * 2 ** min(failures - PAUSE_FROM, 10)
+    return min(pause, LONGEST_PAUSE)
 
 
 def totp_context(binding: Binding) -> keyring.Context:

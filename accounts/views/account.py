@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.errors import NotFresh
 from accounts.flows import binding as bindings
 from accounts.flows import sign_in
+from accounts.gates import GatedRequest
 from accounts.views.base import Page, next_url, refused, with_next
 
 
@@ -29,10 +30,10 @@ class LoginView(allauth_views.LoginView):
 class LogoutView(Page):
     """Sign out: a signed-in session, or a sign-in that is half-way."""
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:
+    def get(self, request: GatedRequest) -> HttpResponseBase:
         return self.show("account/logout.html")
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         if request.user.is_authenticated:
             sign_in.sign_out(request)
         else:
@@ -48,7 +49,8 @@ class FreshMixin:
             bindings.require_fresh(request.user, request.session)  # type: ignore[arg-type]
         except NotFresh as refusal:
             return refused(request, refusal)
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
 
 
 class EmailView(FreshMixin, allauth_views.EmailView):

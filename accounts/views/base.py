@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
 from accounts.errors import AccountsError, NotFresh, SecretsUnavailable, TooManyRequests
+from accounts.gates import GatedRequest, standing_of
 from accounts.models import User
 
 
@@ -35,11 +36,13 @@ class Page(View):
     Never cached (seeds and codes are shown on some). What a form can show, a view catches itself.
     """
 
+    request: GatedRequest
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = super().dispatch(request, *args, **kwargs)
         except AccountsError as refusal:
-            response = refused(request, refusal)
+            response = refused(self.request, refusal)
         add_never_cache_headers(response)
         return response
 
@@ -50,7 +53,6 @@ class Page(View):
     @property
     def me(self) -> User:
         """The signed-in person; the gate has seen to it that there is one."""
-        assert isinstance(self.request.user, User)  # noqa: S101 (narrows a lazy object for the type checker)
         return self.request.user
 
     def show(self, template: str, *, code: int = 200, **context: Any) -> HttpResponse:
@@ -67,4 +69,4 @@ def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
     if isinstance(refusal, TooManyRequests):
         return render(request, "429.html", {"message": refusal.message, "until": refusal.until}, status=429)
     messages.error(request, str(refusal))
-    return redirect("mfa_enrol" if getattr(request.gate, "enrol", False) else "mfa_index")  # type: ignore[attr-defined]
+    return redirect("mfa_enrol" if standing_of(request).enrol else "mfa_index")

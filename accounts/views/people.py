@@ -1,7 +1,7 @@
 """Home, help, and the mailed link that lets a new person in."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.errors import LinkInvalid
 from accounts.flows import invitations, sign_in
 from accounts.forms import NewPasswordForm
+from accounts.gates import GatedRequest
 from accounts.models import Binding
 from accounts.views.base import Page, with_next
 
@@ -17,7 +18,7 @@ from accounts.views.base import Page, with_next
 class HomeView(Page):
     """Where somebody lands who wanted nothing in particular."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         factors = Binding.objects.filter(person=self.me, unbound_at=None).exclude(kind=Binding.Kind.RECOVERY_CODE)
         return self.show("home.html", protected=factors.exists(), now=timezone.now())
 
@@ -25,7 +26,7 @@ class HomeView(Page):
 class HelpView(Page):
     """Lost phone, new phone, wrong clock: what to do, and whom to ask. Open to everybody."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         person = request.user if request.user.is_authenticated else None
         if person is None and (stage := sign_in.pending(request)) is not None:
             person = stage.login.user
@@ -36,14 +37,14 @@ class HelpView(Page):
 class InvitationView(Page):
     """Set one's first password from the mailed link, then sign in with it."""
 
-    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+    def get(self, request: GatedRequest, token: str) -> HttpResponse:
         try:
             person = invitations.person_of(token)
         except LinkInvalid:
             return render(request, "accounts/invitation_invalid.html", status=404)
         return self.show("accounts/invitation_accept.html", form=NewPasswordForm(person=person), person=person)
 
-    def post(self, request: HttpRequest, token: str) -> HttpResponseBase:
+    def post(self, request: GatedRequest, token: str) -> HttpResponseBase:
         try:
             person = invitations.person_of(token)
             form = NewPasswordForm(request.POST, person=person)

@@ -1,5 +1,6 @@
 """Words and addresses for what pages list: methods, factors, choices. No decisions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -12,6 +13,8 @@ from accounts.assurance import Method
 from accounts.authenticators.aaguids import product_name
 from accounts.flows.methods import Option
 from accounts.models import Binding
+
+_Row = tuple[Method, str | Promise, str | Promise, str, str]  # method, title, description, URL name, query
 
 LABELS: dict[Method, str | Promise] = {
     Method.WEBAUTHN: _("Passkey or security key"),
@@ -122,7 +125,7 @@ def factor(binding: Binding, *, preferred: bool, can_remove: bool, now: datetime
     )
 
 
-def _enrolment_rows(method: Method, *, passkeys: bool) -> list[tuple[Method, str | Promise, str | Promise, str, str]]:
+def _enrolment_rows(method: Method, *, passkeys: bool) -> Sequence[_Row]:
     key = (
         method,
         _("Security key"),

@@ -15,7 +15,7 @@ from accounts.assurance import Method
 from accounts.errors import NotEnrolled
 from accounts.flows import recovery
 from accounts.forms import SavedForm
-from accounts.models import User
+from accounts.gates import GatedRequest
 from accounts.policy import policy
 from accounts.views.base import Page, next_url
 from audit.kinds import Kind
@@ -25,7 +25,7 @@ from audit.log import record
 class RecoveryCodesView(Page):
     """How many are left; and, by POST, “I have saved them”."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         current = recovery.current_set(self.me)
         return self.show(
             "mfa/recovery_codes/index.html",
@@ -34,7 +34,7 @@ class RecoveryCodesView(Page):
             made_at=current.bound_at if current else None,
         )
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         form = SavedForm(request.POST)
         if form.is_valid():
             return redirect(next_url(request, "mfa_index"))
@@ -47,17 +47,17 @@ class RecoveryCodesView(Page):
 class GenerateRecoveryCodesView(Page):
     """A new set in the place of the old one."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         return self.show("mfa/recovery_codes/generate.html", unused_count=recovery.left(self.me))
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: GatedRequest) -> HttpResponse:
         return show_codes(request, recovery.make(self.me, request.session))
 
 
 class DownloadRecoveryCodesView(Page):
     """The codes that the page shows, as a text file. By POST, with the codes in the body: no secret in a URL."""
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         codes = request.POST.getlist("codes")[:20]
         if not recovery.are_current(self.me, codes):
             raise NotEnrolled
@@ -95,9 +95,9 @@ def show_codes(
     return response
 
 
-def finish_enrolment(request: HttpRequest, *, first: bool, wanted: str) -> HttpResponseBase:
+def finish_enrolment(request: GatedRequest, *, first: bool, wanted: str) -> HttpResponseBase:
     """What follows a new factor: recovery codes after the first one, if the policy allows them, else onwards."""
-    person: User = request.user  # type: ignore[assignment]
+    person = request.user
     person.refresh_from_db()
     wants_codes = first and Method.RECOVERY_CODE in policy().allowed_methods(person)
     if wants_codes and recovery.current_set(person) is None:

@@ -12,6 +12,7 @@ from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
 from accounts.flows import keys, methods, sign_in, verification
 from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm
+from accounts.gates import GatedRequest
 from accounts.models import Ceremony, User
 from accounts.policy import policy
 from accounts.views.base import Page, next_url, with_next
@@ -34,10 +35,10 @@ class FactorPage(Page, ABC):
     purpose: Ceremony.Purpose
     person: User
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         return self.ask()
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         if "cancel" in request.POST:
             return self.cancel()
         try:
@@ -119,9 +120,9 @@ class SecondFactorView(FactorPage):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.stage = None
         if request.user.is_authenticated:
-            if not request.gate.step_up:  # type: ignore[attr-defined]
+            if not self.request.gate.step_up:
                 return redirect(next_url(request, "home"))
-            self.person = request.user
+            self.person = self.me
         else:
             self.stage = sign_in.pending(request)
             if self.stage is None:
@@ -148,7 +149,8 @@ class SecondFactorView(FactorPage):
         if proof.method is Method.RECOVERY_CODE:
             session.change(replacement_open=True)
         if self.stage is not None:
-            return self.stage.exit()
+            response: HttpResponseBase = self.stage.exit()
+            return response
         session.cycle_key()
         return redirect(next_url(self.request, "home"))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.assurance import Method
 from accounts.flows import binding as bindings
 from accounts.flows import methods, recovery, removal
+from accounts.gates import GatedRequest
 from accounts.models import Binding, User
 from accounts.policy import policy
 from accounts.views.base import Page
@@ -20,7 +21,7 @@ from accounts.views.presentation import Factor, enrolment_choices, factor
 class SecurityView(Page):
     """What protects this account, and what can be done about it."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         me, asked = self.me, policy()
         allowed, live = asked.allowed_methods(me), methods.live(me)
         factors = [b for b in live if b.kind != Binding.Kind.RECOVERY_CODE]
@@ -77,7 +78,7 @@ def _suggestion(factors: list[Binding], allowed: tuple[Method, ...]) -> str:
 class EnrolView(Page):
     """Choose a method to set up; the first step of enrolment, forced or not."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         me = self.me
         owned = {binding.kind for binding in methods.live(me)}
         choices = enrolment_choices(
@@ -85,7 +86,7 @@ class EnrolView(Page):
             self.next,
             passkeys=policy().passkey_login_allowed(me),
         )
-        standing = request.gate  # type: ignore[attr-defined]
+        standing = request.gate
         return self.show(
             "mfa/enrol.html",
             choices=choices,
@@ -101,12 +102,12 @@ class EnrolView(Page):
 class TurnOffView(Page):
     """Do without two-step verification: one action, by a current factor, where the policy permits."""
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:
+    def get(self, request: GatedRequest) -> HttpResponseBase:
         if not policy().may_turn_off(self.me):
             return redirect("mfa_index")
         bindings.require_fresh(self.me, request.session)
         return self.show("mfa/turn_off.html")
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         removal.turn_off(self.me, request.session)
         return redirect("mfa_index")

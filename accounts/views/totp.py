@@ -1,6 +1,6 @@
 """Setting up, replacing and removing an authenticator app."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from accounts.authenticators import totp
@@ -14,6 +14,7 @@ from accounts.errors import (
 )
 from accounts.flows import enrolment, methods, removal
 from accounts.forms import LONGEST_CODE, CodeForm
+from accounts.gates import GatedRequest
 from accounts.models import Binding
 from accounts.views.base import Page, next_url
 from accounts.views.recovery_codes import finish_enrolment
@@ -24,7 +25,7 @@ class ActivateTOTPView(Page):
 
     replacing = False
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:
+    def get(self, request: GatedRequest) -> HttpResponseBase:
         owned = _live_totp(request)
         if self.replacing and owned is None:
             return redirect("mfa_activate_totp")
@@ -32,7 +33,7 @@ class ActivateTOTPView(Page):
             raise AlreadyEnrolled
         return self.show_secret(CodeForm())
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         form = CodeForm(request.POST)
         first = self.me.mfa_enrolled_at is None
         try:
@@ -76,12 +77,12 @@ class ReplaceTOTPView(ActivateTOTPView):
 class DeactivateTOTPView(Page):
     """Remove the authenticator app."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         if _live_totp(request) is None:
             raise NotEnrolled
         return self.show("mfa/totp/deactivate_form.html")
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         owned = _live_totp(request)
         if owned is None:
             raise NotEnrolled
@@ -89,6 +90,6 @@ class DeactivateTOTPView(Page):
         return redirect("mfa_index")
 
 
-def _live_totp(request: HttpRequest) -> Binding | None:
-    owned = methods.live(request.user)  # type: ignore[arg-type]
+def _live_totp(request: GatedRequest) -> Binding | None:
+    owned = methods.live(request.user)
     return next((binding for binding in owned if binding.kind == Binding.Kind.TOTP), None)

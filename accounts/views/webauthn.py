@@ -6,7 +6,7 @@ from typing import Any
 
 from allauth.account.models import Login
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from accounts.errors import AccountsError, LastAuthenticator, MethodNotAllowed
 from accounts.flows import binding as bindings
 from accounts.flows import keys, methods, removal, sign_in
 from accounts.forms_webauthn import AddKeyForm, KeyNameForm
+from accounts.gates import GatedRequest
 from accounts.models import Binding
 from accounts.policy import policy
 from accounts.views.base import Page, next_url, with_next
@@ -28,7 +29,7 @@ from accounts.views.recovery_codes import finish_enrolment
 class KeysView(Page):
     """The person's keys and passkeys."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         owned = [binding for binding in methods.live(self.me) if binding.kind == Method.WEBAUTHN]
         return self.show("mfa/webauthn/authenticator_list.html", items=[self.item(each) for each in owned])
 
@@ -42,10 +43,10 @@ class KeysView(Page):
 class AddKeyView(Page):
     """Register a key, or with `?passkey=1` a passkey that signs in by itself."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         return self.offer(AddKeyForm())
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         form = AddKeyForm(request.POST)
         if not form.is_valid():
             return self.offer(form)
@@ -73,12 +74,12 @@ class AddKeyView(Page):
 class RenameKeyView(Page):
     """Another name for a key."""
 
-    def get(self, request: HttpRequest, binding_id: uuid.UUID) -> HttpResponse:
+    def get(self, request: GatedRequest, binding_id: uuid.UUID) -> HttpResponse:
         bindings.require_fresh(self.me, request.session)
         key = keys.key_of(self.me, binding_id)
         return self.show("mfa/webauthn/edit_form.html", form=KeyNameForm(initial={"name": key.name}))
 
-    def post(self, request: HttpRequest, binding_id: uuid.UUID) -> HttpResponseBase:
+    def post(self, request: GatedRequest, binding_id: uuid.UUID) -> HttpResponseBase:
         form = KeyNameForm(request.POST)
         if not form.is_valid():
             return self.show("mfa/webauthn/edit_form.html", form=form)
@@ -90,14 +91,14 @@ class RenameKeyView(Page):
 class RemoveKeyView(Page):
     """Take a key out of use, after asking once more."""
 
-    def get(self, request: HttpRequest, binding_id: uuid.UUID) -> HttpResponse:
+    def get(self, request: GatedRequest, binding_id: uuid.UUID) -> HttpResponse:
         bindings.require_fresh(self.me, request.session)
         key = keys.key_of(self.me, binding_id)
         if not policy().may_remove(self.me, key.pk):
             raise LastAuthenticator
         return self.show("mfa/webauthn/authenticator_confirm_delete.html", item={"name": str(key)})
 
-    def post(self, request: HttpRequest, binding_id: uuid.UUID) -> HttpResponseBase:
+    def post(self, request: GatedRequest, binding_id: uuid.UUID) -> HttpResponseBase:
         key = keys.key_of(self.me, binding_id)
         removal.remove(self.me, request.session, key.pk)
         messages.success(request, _("“%(name)s” is removed.") % {"name": key})
@@ -107,10 +108,10 @@ class RemoveKeyView(Page):
 class PasskeyLoginView(Page):
     """Sign in with a passkey and nothing else: GET gives the browser its options, POST takes its answer."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GatedRequest) -> HttpResponse:
         return JsonResponse(keys.begin_passkey(request.session))
 
-    def post(self, request: HttpRequest) -> HttpResponseBase:
+    def post(self, request: GatedRequest) -> HttpResponseBase:
         wanted = next_url(request)
         if request.user.is_authenticated:
             return redirect(wanted or "home")

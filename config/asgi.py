@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from config.handlers import asgi_application
@@ -16,14 +16,15 @@ from accounts import canary  # noqa: E402  (its models need the applications loa
 
 canary.verify_at_start()  # system checks do not run under a web server
 
-Message = MutableMapping[str, Any]
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 NO_BODY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
-async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Django, which reads a whole body before its first middleware: here it never gets more than the limit.
 
     What is over the limit is not read on; `RequestLimitsMiddleware` finds the note in the scope and says 413.
@@ -36,7 +37,7 @@ async def application(scope: MutableMapping[str, Any], receive: Receive, send: S
 class _Limited:
     """Hands on a body of at most REQUEST_BODY_LIMIT bytes, else an empty one and then nothing more."""
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self.receive = receive
         self.left: int = settings.REQUEST_BODY_LIMIT

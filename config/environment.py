@@ -12,6 +12,9 @@ OFF = {"off", "false", "no", "0", ""}
 class Environment(environ.FileAwareEnv):
     """NAME, or the file that NAME_FILE points to. A value that does not parse raises."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:
         """A switch. django-environ reads a typing error as "off", which for some switches is the unsafe side."""
         found = self.get_value(var, cast=str, default=default)

@@ -4,16 +4,12 @@ WEB_CONCURRENCY sets the number of processes (gunicorn reads it itself). There i
 would carry single-use keys; what matters is in the audit record.
 """
 
-from pathlib import Path
-
 worker_class = "gthread"
 threads = 4
 timeout = graceful_timeout = 30  # seconds
 keepalive = 5  # seconds
 control_socket_disable = True
 max_requests, max_requests_jitter = 20_000, 2_000
-if Path("/dev/shm").is_dir():  # noqa: S108  (a heartbeat file, which gunicorn makes and unlinks safely)
-    worker_tmp_dir = "/dev/shm"  # noqa: S108
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,

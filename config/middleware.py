@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
-from whitenoise.middleware import WhiteNoiseFileResponse
+from whitenoise.middleware import WhiteNoiseFileResponse  # type: ignore[import-untyped]
 
 from audit import context
 from config.views import refusal
@@ -57,7 +57,7 @@ class _Middleware:
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
-            markcoroutinefunction(self)
+            markcoroutinefunction(self)  # type: ignore[type-var]
 
 
 class SecurityHeadersMiddleware(_Middleware):
@@ -83,12 +83,12 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
     """
 
     def __call__(self, request: HttpRequest) -> Answer:
-        if self.async_mode:
-            return self._call_async(request)
-        return self.process_response(request, self.get_response(request))
+        inner: Handler = self.get_response
+        return self._call_async(request) if self.async_mode else self.process_response(request, inner(request))
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
-        return self.process_response(request, await self.get_response(request))  # type: ignore[misc]
+        inner: Handler = self.get_response
+        return self.process_response(request, await inner(request))
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not CSP_OVERRIDES.isdisjoint(vars(response)):

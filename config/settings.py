@@ -169,7 +169,7 @@ if single_key := env.str("MFA_ENCRYPTION_KEY", default=""):
     MFA_ENCRYPTION_KEYS = [*MFA_ENCRYPTION_KEYS, single_key]
 MFA_ADOPT_FOREIGN_SECRETS = env.bool("MFA_ADOPT_FOREIGN_SECRETS", default=False)
 
-WEBAUTHN_RP_ID = env.str("WEBAUTHN_RP_ID", default=_site.hostname)
+WEBAUTHN_RP_ID = env.str("WEBAUTHN_RP_ID", default=_site.hostname or "")
 WEBAUTHN_RP_NAME = env.str("WEBAUTHN_RP_NAME", default=SITE_NAME)
 WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[SITE_URL])
 WEBAUTHN_TIMEOUT = env.int("WEBAUTHN_TIMEOUT", default=60_000)  # milliseconds

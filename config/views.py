@@ -100,7 +100,7 @@ def _holds(check: Callable[[], bool]) -> bool:
 def _database_answers() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-        return cursor.fetchone() == (1,)
+        return bool(cursor.fetchone() == (1,))
 
 
 def _is_migrated() -> bool:
@@ -114,7 +114,7 @@ def _newest_migrations() -> frozenset[tuple[str, str]]:
 
 def _cache_answers() -> bool:
     cache.set(READY_KEY, READY_KEY, timeout=RETRY_AFTER)
-    return cache.get(READY_KEY) == READY_KEY
+    return bool(cache.get(READY_KEY) == READY_KEY)
 
 
 NEEDS_DATABASE = {"migrations": _is_migrated, "keys": canary.is_healthy}

@@ -206,7 +206,7 @@ def decide(rules: Rules | None, facts: Facts, now: datetime) -> Decision:
     if not facts.tenant_is_active:
         return _denied(Reason.TENANT_INACTIVE, rules)
     if rules is None:
-        return _denied(Reason.NO_POLICY, rules)
+        return _denied(Reason.NO_POLICY, None)
     outcome, reasons = verdict = _judge(rules, facts, facts.proofs, now)
     ways = _ways_out(rules, facts, outcome, now)
     return Decision(

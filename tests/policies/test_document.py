@@ -341,27 +341,28 @@ class TestUnreadable:
             read(changed(schema=2))
         assert caplog.messages == ["Version 7 of a policy cannot be read; the strictest rules apply."]
 
-    @given(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                **{name: st.integers(*bounds) for name, bounds in BOUNDS.items()},
-                "enforcement": st.sampled_from([level.value for level in Enforcement]),
-                "allowed": st.permutations(METHODS),
-                "strength": st.dictionaries(
-                    st.sampled_from(documents.ROLES), st.sampled_from([*documents.STRENGTHS]), max_size=2
-                ),
-            },
-        )
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **{name: st.integers(*bounds) for name, bounds in BOUNDS.items()},
+            "enforcement": st.sampled_from([level.value for level in Enforcement]),
+            "allowed": st.permutations(METHODS),
+            "strength": st.dictionaries(
+                st.sampled_from(documents.ROLES), st.sampled_from([*documents.STRENGTHS]), max_size=2
+            ),
+        },
     )
-    def test_it_is_stricter_than_every_document_that_can_be_read(self, fields: dict[str, Any]) -> None:
-        document = changed(**fields) | {"administrators_idle_minutes": 5}
-        lenient, strict = read(document), read({})
-        assert strict.second_factor_lifetime <= lenient.second_factor_lifetime
-        assert strict.fresh_for <= lenient.fresh_for
-        assert strict.idle <= lenient.idle
-        assert strict.administrators_idle <= lenient.administrators_idle
-        assert set(strict.allowed) <= set(lenient.allowed)
+)
+def test_it_is_stricter_than_every_document_that_can_be_read(fields: dict[str, Any]) -> None:
+    document = changed(**fields) | {"administrators_idle_minutes": 5}
+    lenient, strict = read(document), read({})
+    assert strict.second_factor_lifetime <= lenient.second_factor_lifetime
+    assert strict.fresh_for <= lenient.fresh_for
+    assert strict.idle <= lenient.idle
+    assert strict.administrators_idle <= lenient.administrators_idle
+    assert set(strict.allowed) <= set(lenient.allowed)
 
 
 class TestSummary:

@@ -127,13 +127,22 @@ class TestTime:
     def test_a_password_never_runs_out_within_its_session(self) -> None:
         assert decide(rules("off"), facts_in("", "password@720h"), NOW) == decide(rules("off"), facts(), NOW)
 
-    def test_many_proofs_by_one_authenticator_are_judged_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        judged: list[datetime] = []
+    @pytest.fixture
+    def judged(self, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+        """The moments at which the engine judges, in their order."""
+        moments: list[datetime] = []
         judge = engine._judge
-        monkeypatch.setattr(engine, "_judge", lambda *facts: judged.append(facts[-1]) or judge(*facts))
+        monkeypatch.setattr(engine, "_judge", lambda *facts: moments.append(facts[-1]) or judge(*facts))
+        return moments
+
+    def test_many_proofs_by_one_authenticator_are_judged_once(self, judged: list[datetime]) -> None:
         often = tuple(by(TOTP, minutes * MINUTE) for minutes in range(600))
         assert decide(rules(), facts(TOTP, proofs=(PASSWORD, *often)), NOW).valid_until == NOW + 12 * HOUR
         assert judged == [NOW, NOW + 12 * HOUR]
+
+    def test_nothing_is_judged_after_the_first_change(self, judged: list[datetime]) -> None:
+        assert decide(rules_in("required keys grace"), facts_in("known totp", "password totp"), NOW).is_allowed
+        assert judged == [NOW, NOW + 11 * HOUR]
 
     @pytest.mark.parametrize(
         ("fact", "deadline"),

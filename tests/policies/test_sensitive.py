@@ -196,18 +196,17 @@ class TestSettled:
     def test_without_any_proof_it_is_known_what_would_refresh(self) -> None:
         assert refreshed_by(rules(), facts(TOTP, KEY, proofs=()), NOW) == (WEBAUTHN,)
 
-    @given(
-        st.lists(st.sampled_from([TOTP, KEY, CODES, SMS]), unique=True, min_size=1),
-        st.lists(st.sampled_from(list(Method)), unique=True),
-    )
-    def test_somebody_with_working_factors_can_always_become_fresh(
-        self, owned: list[Enrolled], allowed: list[Method]
-    ) -> None:
-        rule = replace(rules(), allowed=tuple(allowed))
-        ways = refreshed_by(rule, person(*owned), NOW)
-        assert ways
-        for one in owned:
-            assert is_fresh(rule, person(*owned, proving=one), NOW) is (one.method in ways)
+
+@given(
+    st.lists(st.sampled_from([TOTP, KEY, CODES, SMS]), unique=True, min_size=1),
+    st.lists(st.sampled_from(list(Method)), unique=True),
+)
+def test_somebody_with_working_factors_can_always_become_fresh(owned: list[Enrolled], allowed: list[Method]) -> None:
+    rule = replace(rules(), allowed=tuple(allowed))
+    ways = refreshed_by(rule, person(*owned), NOW)
+    assert ways
+    for one in owned:
+        assert is_fresh(rule, person(*owned, proving=one), NOW) is (one.method in ways)
 
 
 class TestTakingAway:

@@ -43,9 +43,10 @@ class MethodChoice:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentChoice:
-    """One kind of factor to set up."""
+    """One kind of factor to set up. `symbol` is the name of its icon."""
 
     method: Method
+    symbol: str
     title: str | Promise
     description: str | Promise
     url: str
@@ -94,6 +95,7 @@ def enrolment_choices(allowed: tuple[Method, ...], wanted: str, *, passkeys: boo
     return [
         EnrolmentChoice(
             method=method,
+            symbol="passkey" if extra else method.value,
             title=title,
             description=description,
             recommended=index == 0,

@@ -1,4 +1,4 @@
-"""The site's addresses and the view, which carries no mark: it is gated like any other."""
+"""The view, first as on the peers, and the site's addresses. It carries no mark: it is gated like any other."""
 
 from django.urls import path
 
@@ -7,4 +7,4 @@ from tests.bench.pages import whoami
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
-urlpatterns = [*urlpatterns, path("whoami/", whoami)]
+urlpatterns = [path("whoami/", whoami), *urlpatterns]

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.admin.scope import FlowForm, ScopedAdmin, person_of
 from accounts.flows import groups
@@ -52,7 +53,11 @@ class GroupAdmin(ScopedAdmin):
     ) -> tuple[list[Any], dict[Any, int], set[Any], list[Any]]:
         """What goes with a group is only who was in it, which the confirmation says."""
         words = [
-            _("%(group)s, with %(count)s people in it") % {"group": one, "count": one.member_count} for one in objs
+            ngettext(
+                "%(group)s, with %(count)s person in it", "%(group)s, with %(count)s people in it", one.member_count
+            )
+            % {"group": one, "count": one.member_count}
+            for one in objs
         ]
         return words, {self.opts.verbose_name_plural: len(words)}, set(), []
 

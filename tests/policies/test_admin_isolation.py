@@ -1,0 +1,425 @@
+"""A tenant's administrator among another tenant's objects: they are not there, whatever is tried."""
+
+import itertools
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
+
+from accounts.flows import people
+from accounts.models import Binding, Role, Session, Tenant, User
+from audit.kinds import Kind
+from audit.models import AuditEvent
+from policies.models import MFAPolicy, PolicyVersion
+from tests.factories import UserFactory, verified_client
+from tests.policies.admin_scene import SEEN_BY_TENANTS, Side, a_group, events, last_event, registered, root, url
+
+pytestmark = [pytest.mark.django_db, pytest.mark.security(84)]
+
+OWN_ROOM = [model for model in SEEN_BY_TENANTS if model is not AuditEvent]
+
+
+@pytest.fixture
+def mine() -> Side:
+    return Side()
+
+
+@pytest.fixture
+def theirs() -> Side:
+    return Side()
+
+
+@pytest.fixture
+def client(mine: Side) -> Client:
+    return mine.client()
+
+
+def label(model: type[Model]) -> str:
+    return model.__name__
+
+
+def test_every_model_of_the_admin_is_in_one_of_these_tests() -> None:
+    assert set(registered()) == {*SEEN_BY_TENANTS, Group, DBTaskResult}
+
+
+@pytest.mark.parametrize("model", OWN_ROOM, ids=label)
+def test_no_page_of_another_tenants_object_exists(client: Client, theirs: Side, model: type[Model]) -> None:
+    before = model._default_manager.count()
+    for name, ask in itertools.product(("change", "history", "delete"), (client.get, client.post)):
+        response = ask(url(model, name, theirs.id_of(model)), {"post": "yes", "name": "taken over"})
+        assert response.status_code == 404
+        assert theirs.mark not in response.content.decode()
+        refusal = last_event(Kind.ADMIN_REFUSED)
+        assert (refusal.payload["reason"], refusal.payload["page"]) == ("not_found", response.request["PATH_INFO"])
+    assert model._default_manager.count() == before
+
+
+def test_another_tenants_event_does_not_exist(client: Client, theirs: Side) -> None:
+    for name in ("change", "history"):
+        assert client.get(url(AuditEvent, name, theirs.id_of(AuditEvent))).status_code == 404
+
+
+@pytest.mark.parametrize("model", OWN_ROOM, ids=label)
+def test_an_id_that_never_was_gets_the_same_answer(client: Client, theirs: Side, model: type[Model]) -> None:
+    unknown = "987654321" if model is PolicyVersion else str(uuid.uuid4())
+    answers = [client.get(url(model, "change", one)) for one in (theirs.id_of(model), unknown, "x' OR 1=1")]
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    foreign, never, _garbage = [without_address(answer) for answer in answers]
+    assert foreign == never
+
+
+def without_address(response: Any) -> str:
+    """The page without the form token and its own address, which it repeats."""
+    body = response.content.decode().replace(response.request["PATH_INFO"], "")
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", body)
+
+
+@pytest.mark.parametrize("model", SEEN_BY_TENANTS, ids=label)
+def test_no_list_shows_another_tenants_objects(client: Client, theirs: Side, model: type[Model]) -> None:
+    for query in ("", "?q=example", "?o=1", "?o=-2.1", "?all=", "?p=1", "?_popup=1", "?_facets=True"):
+        response = client.get(url(model) + query)
+        body = response.content.decode()
+        assert response.status_code == 200, query
+        assert theirs.mark not in body
+        assert str(theirs.tenant.pk) not in body
+        assert url(model, "change", theirs.id_of(model)) not in body
+
+
+@pytest.mark.parametrize("model", [User, MFAPolicy, PolicyVersion, Binding, Session], ids=label)
+def test_a_filter_by_another_tenant_filters_nothing(client: Client, theirs: Side, model: type[Model]) -> None:
+    plain = client.get(url(model)).context["cl"]
+    filtered = client.get(url(model), {"tenant": theirs.tenant.pk}).context["cl"]
+    assert [one.pk for one in filtered.result_list] == [one.pk for one in plain.result_list] != []
+    assert "tenant" not in [one.parameter_name for one in filtered.filter_specs]
+
+
+@pytest.mark.parametrize("model", [User, Tenant, MFAPolicy, Binding, Session], ids=label)
+def test_searching_for_another_tenants_words_finds_nothing(client: Client, theirs: Side, model: type[Model]) -> None:
+    response = client.get(url(model), {"q": theirs.mark})
+    assert response.status_code == 200
+    assert response.context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "lookup"),
+    [
+        (User, "tenant__id__exact"),
+        (User, "tenant__name__startswith"),
+        (User, "password__startswith"),
+        (User, "webauthn_handle__startswith"),
+        (User, "email__startswith"),
+        (User, "sessions__session_key__startswith"),
+        (User, "bindings__sealed_under"),
+        (User, "is_superuser__exact"),
+        (Tenant, "people__email__startswith"),
+        (Tenant, "policy__code__startswith"),
+        (MFAPolicy, "versions__author_label__startswith"),
+        (PolicyVersion, "policy__tenant__people__password__startswith"),
+        (Binding, "person__email__startswith"),
+        (Binding, "person__password__startswith"),
+        (Binding, "authenticator__data__startswith"),
+        (Binding, "credential__public_key__startswith"),
+        (Session, "session_key__startswith"),
+        (Session, "session_data__startswith"),
+        (Session, "person__tenant__name"),
+        (AuditEvent, "tenant_id"),
+        (AuditEvent, "salts__contains"),
+    ],
+)
+def test_no_query_string_guesses_at_columns(client: Client, model: type[Model], lookup: str) -> None:
+    response = client.get(url(model), {lookup: "a"})
+    assert response.status_code == 400
+    assert last_event(Kind.ADMIN_REFUSED).payload["reason"] == "not_offered"
+
+
+@pytest.mark.parametrize(
+    ("model", "column"),
+    [(User, "email"), (User, "password"), (User, "webauthn_handle"), (Session, "session_key"), (Tenant, "slug")],
+)
+def test_objects_are_named_by_their_id_alone(client: Client, mine: Side, model: type[Model], column: str) -> None:
+    assert client.get(url(model), {"_to_field": column, "_popup": "1"}).status_code == 400
+    assert client.get(url(model, "change", mine.id_of(model)), {"_to_field": column}).status_code == 400
+
+
+# -- actions ---------------------------------------------------------------------------------------------------
+
+
+def act(client: Client, model: type[Model], action: str, *ids: Any, **more: Any) -> Any:
+    return client.post(url(model), {"action": action, ACTION_CHECKBOX_NAME: [str(one) for one in ids], **more})
+
+
+@pytest.mark.parametrize(
+    ("model", "action"), [(User, "reset_mfa"), (Session, "end_sessions")], ids=["people", "sessions"]
+)
+def test_an_action_with_another_tenants_id_does_nothing(
+    client: Client, mine: Side, theirs: Side, model: type[Model], action: str
+) -> None:
+    for chosen in ((mine.id_of(model), theirs.id_of(model)), (theirs.id_of(model),), ("no-id",)):
+        for how in ({}, {"index": "0"}, {"select_across": "1"}):
+            assert act(client, model, action, *chosen, **how).status_code == 404
+    assert mine.session.ended_at is None
+    assert theirs.session.ended_at is None
+    assert not events(Kind.SESSION_ENDED)
+
+
+def test_everything_across_pages_is_everything_of_ones_own_tenant(client: Client, mine: Side, theirs: Side) -> None:
+    response = act(client, Session, "end_sessions", mine.id_of(Session), select_across="1")
+    assert response.status_code == 302
+    assert not Session.objects.filter(person=mine.person, ended_at=None).exists()
+    assert Session.objects.filter(person=theirs.person, ended_at=None).exists()
+    assert last_event(Kind.SESSION_ENDED).tenant_id == mine.tenant.pk
+
+
+@pytest.mark.parametrize("action", ["delete_selected", "make_verified", "delete_model"])
+def test_no_model_has_an_action_that_no_flow_stands_behind(client: Client, mine: Side, action: str) -> None:
+    act(client, User, action, mine.person.pk)
+    assert User.objects.filter(pk=mine.person.pk).exists()
+
+
+def test_reset_of_another_tenants_person_does_not_exist(client: Client, mine: Side, theirs: Side) -> None:
+    address = reverse("admin:accounts_user_reset_mfa")
+    said = {"reason": "lost phone", "verified_how": "video", "confirm": theirs.person.email}
+    for ids in (theirs.person.pk, f"{mine.person.pk},{theirs.person.pk}", "", "x", f"{theirs.person.pk},"):
+        assert client.get(f"{address}?ids={ids}").status_code == 404
+        assert client.post(f"{address}?ids={ids}", said).status_code == 404
+    assert theirs.binding.unbound_at is None
+    assert not events(Kind.MFA_RESET)
+
+
+def test_invitation_to_another_tenants_person_does_not_exist(client: Client, theirs: Side) -> None:
+    invited = UserFactory(tenant=theirs.tenant, password=None)
+    assert client.post(reverse("admin:accounts_user_invite", args=[invited.pk])).status_code == 404
+    assert not events(Kind.INVITATION_SENT)
+
+
+# -- choices ---------------------------------------------------------------------------------------------------
+
+
+def autocomplete(client: Client, app: str, model: str, field: str, term: str = "") -> Any:
+    query = {"app_label": app, "model_name": model, "field_name": field, "term": term}
+    return client.get(reverse("admin:autocomplete"), query)
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), [("binding", "person"), ("session", "person"), ("user", "tenant")], ids=lambda value: value
+)
+def test_autocomplete_offers_ones_own_tenant_alone(
+    client: Client, mine: Side, theirs: Side, model: str, field: str
+) -> None:
+    for term in ("", "example", theirs.mark, theirs.tenant.name):
+        found = autocomplete(client, "accounts", model, field, term).json()["results"]
+        assert theirs.mark not in str(found)
+    assert mine.mark in str(autocomplete(client, "accounts", model, field, mine.mark).json())
+
+
+@pytest.mark.parametrize(
+    ("app", "model", "field"),
+    [
+        ("accounts", "tenant", "people"),
+        ("accounts", "user", "bindings"),
+        ("accounts", "user", "email"),
+        ("accounts", "user", "nothing"),
+        ("accounts", "webauthncredential", "binding"),
+        ("accounts", "invitation", "person"),
+        ("account", "emailaddress", "user"),
+        ("mfa", "authenticator", "user"),
+        ("admin", "logentry", "user"),
+        ("nowhere", "x", "y"),
+    ],
+)
+def test_autocomplete_answers_for_fields_of_the_admins_own_forms_only(
+    client: Client, app: str, model: str, field: str
+) -> None:
+    assert autocomplete(client, app, model, field).status_code == 404
+
+
+def test_autocomplete_without_arguments_is_not_found(client: Client) -> None:
+    assert client.get(reverse("admin:autocomplete")).status_code == 404
+
+
+def test_groups_are_not_offered_to_tenants(client: Client) -> None:
+    a_group()
+    assert autocomplete(client, "accounts", "user", "groups").status_code == 403
+
+
+def test_no_form_offers_another_tenant(client: Client, mine: Side, theirs: Side) -> None:
+    for address in (url(User, "add"), url(User, "change", mine.person.pk), url(Tenant, "change", mine.tenant.pk)):
+        body = client.get(address).content.decode()
+        assert theirs.mark not in body
+        assert 'name="tenant"' not in body
+        assert 'name="groups"' not in body
+
+
+def test_the_redirect_to_any_objects_own_page_is_gone(client: Client) -> None:
+    assert client.get("/admin/r/1/1/").status_code == 404
+
+
+# -- what is written -------------------------------------------------------------------------------------------
+
+
+def smuggled(theirs: Side) -> dict[str, Any]:
+    return {
+        "tenant": str(theirs.tenant.pk),
+        "tenant_id": str(theirs.tenant.pk),
+        "is_superuser": "on",
+        "is_staff": "on",
+        "groups": [str(a_group().pk)],
+        "user_permissions": ["1"],
+        "password": "taken over",
+        "security_version": "99",
+        "mfa_enrolled_at_0": "2020-01-01",
+        "mfa_enrolled_at_1": "00:00",
+        "id": str(theirs.person.pk),
+    }
+
+
+def test_a_person_is_changed_in_the_fields_of_the_form_and_no_other(client: Client, mine: Side, theirs: Side) -> None:
+    before = User.objects.get(pk=mine.person.pk)
+    typed = {"name": "New name", "role": Role.USER, "is_active": "on", "language": "", "email": "new@example.com"}
+    response = client.post(url(User, "change", mine.person.pk), typed | smuggled(theirs))
+    assert response.status_code == 302
+    after = User.objects.get(pk=mine.person.pk)
+    assert after.name == "New name"
+    for name in ("tenant_id", "is_superuser", "password", "email", "mfa_enrolled_at", "pk"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert not after.groups.exists()
+    assert last_event(Kind.PERSON_CHANGED).payload["after"] == {"name": "New name"}
+
+
+def test_who_is_added_belongs_to_ones_own_tenant(client: Client, mine: Side, theirs: Side) -> None:
+    typed = {"email": "New@Example.com", "name": "New", "role": Role.USER, "language": ""}
+    response = client.post(url(User, "add"), typed | smuggled(theirs))
+    assert response.status_code == 302
+    added = User.objects.get(email="new@example.com")
+    assert added.tenant_id == mine.tenant.pk
+    assert not added.is_superuser
+    assert not added.has_usable_password()
+    assert not added.groups.exists()
+
+
+def test_nobody_changes_their_own_rights(client: Client, mine: Side, theirs: Side) -> None:
+    typed = {"name": "Me", "role": Role.USER, "language": ""}  # without is_active: unticked
+    response = client.post(url(User, "change", mine.administrator.pk), typed | smuggled(theirs))
+    assert response.status_code == 302
+    me = User.objects.get(pk=mine.administrator.pk)
+    assert (me.name, me.role, me.is_active, me.is_superuser) == ("Me", Role.ADMINISTRATOR, True, False)
+    assert me.tenant_id == mine.tenant.pk
+
+
+def test_a_platform_administrator_of_ones_tenant_is_seen_and_not_touched(mine: Side) -> None:
+    boss = UserFactory(tenant=mine.tenant, is_superuser=True)
+    client = mine.client()
+    page = url(User, "change", boss.pk)
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"name": "x", "role": Role.USER, "language": ""}).status_code == 403
+    assert client.get(f"{reverse('admin:accounts_user_reset_mfa')}?ids={boss.pk}").status_code == 302
+    boss.refresh_from_db()
+    assert boss.is_active
+
+
+def test_a_tenants_administrator_keeps_its_particulars_alone(client: Client, mine: Side, theirs: Side) -> None:
+    typed = {
+        "name": "Renamed",
+        "slug": "other",
+        "time_zone": "Europe/Berlin",
+        "totp_issuer": "",
+        "help_contact": "",
+        "domains": theirs.tenant.domains.get().domain,
+        "is_default": "on",
+        "policy_version": "99",
+    }
+    assert client.post(url(Tenant, "change", mine.tenant.pk), typed).status_code == 302
+    tenant = Tenant.objects.get(pk=mine.tenant.pk)
+    assert (tenant.name, tenant.time_zone) == ("Renamed", "Europe/Berlin")
+    assert (tenant.slug, tenant.is_active, tenant.is_default) == (mine.mark, True, False)
+    assert tenant.domains.get().domain == f"{mine.mark}.example"
+    assert client.get(url(Tenant, "add")).status_code == 403
+
+
+def test_saving_as_new_is_adding(client: Client, mine: Side, theirs: Side) -> None:
+    before = User.objects.count()
+    response = client.post(url(User, "change", theirs.person.pk), {"_saveasnew": "1", "name": "x"})
+    assert response.status_code == 200  # the empty form to add somebody, with its errors
+    assert theirs.mark not in response.content.decode()
+    assert User.objects.count() == before
+
+
+@pytest.mark.parametrize("model", [Binding, Session, PolicyVersion, AuditEvent], ids=label)
+def test_what_is_read_only_stays_as_it_is(client: Client, mine: Side, model: type[Model]) -> None:
+    thing = mine.id_of(model)
+    rows = model._default_manager.filter(**{"public_id" if model is Session else "pk": thing})
+    before = rows.values().get()
+    for address in (url(model, "change", thing), url(model, "delete", thing), url(model, "add")):
+        assert client.post(address, {"post": "yes", "name": "x", "kind": "webauthn"}).status_code == 403
+    assert rows.values().get() == before
+
+
+@pytest.mark.parametrize("model", [Group, DBTaskResult], ids=label)
+def test_what_is_the_platforms_is_closed_to_tenants(client: Client, model: type[Model]) -> None:
+    assert client.get(url(model)).status_code == 403
+    assert client.get(url(model, "add")).status_code == 403
+    assert client.get(url(model, "change", a_group().pk)).status_code == 404
+    assert client.post(url(model), {"action": "x"}).status_code == 403
+    shown = client.get(reverse("admin:index")).content.decode()
+    assert url(model) not in shown
+
+
+# -- histories -------------------------------------------------------------------------------------------------
+
+
+def test_a_history_shows_the_events_of_ones_own_tenant_alone(mine: Side, theirs: Side) -> None:
+    """Somebody who moved here brings no history: it stays in the chain of where they were."""
+    platform = root()
+    people.change(theirs.person, actor=platform, name="Moved later")
+    people.change(theirs.person, actor=platform, tenant=mine.tenant)
+    body = mine.client().get(url(User, "history", theirs.person.pk)).content.decode()
+    assert "changed" in body
+    shown = {event.tenant_id for event in _events_on(mine.client(), theirs.person)}
+    assert shown == {mine.tenant.pk}
+    seen_by_root = {event.tenant_id for event in _events_on(verified_client(platform), theirs.person)}
+    assert seen_by_root == {mine.tenant.pk, theirs.tenant.pk}
+
+
+def _events_on(client: Client, person: User) -> list[AuditEvent]:
+    return list(client.get(url(User, "history", person.pk)).context["events"])
+
+
+@pytest.mark.parametrize("model", [User, Tenant, MFAPolicy, PolicyVersion, Binding, Session], ids=label)
+def test_every_object_has_a_history_of_recorded_events(client: Client, mine: Side, model: type[Model]) -> None:
+    response = client.get(url(model, "history", mine.id_of(model)))
+    assert response.status_code == 200
+    assert all(event.tenant_id == mine.tenant.pk for event in response.context["events"])
+
+
+# -- the platform ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", SEEN_BY_TENANTS, ids=label)
+def test_a_platform_administrator_sees_every_tenant(mine: Side, theirs: Side, model: type[Model]) -> None:
+    client = verified_client(root())
+    for side in (mine, theirs):
+        assert client.get(url(model, "change", side.id_of(model))).status_code == 200
+    if model is not AuditEvent:
+        shown = client.get(url(model)).content.decode()
+        assert mine.mark in shown
+        assert theirs.mark in shown
+
+
+def test_a_platform_administrator_filters_by_tenant(mine: Side, theirs: Side) -> None:
+    shown = verified_client(root()).get(url(User), {"tenant": mine.tenant.pk})
+    emails = {person.email for person in shown.context["cl"].result_list}
+    assert emails == {mine.person.email, mine.administrator.email}
+
+
+def test_every_filter_takes_only_what_it_offers() -> None:
+    for model, model_admin in admin.site._registry.items():
+        for one in model_admin.list_filter:
+            assert issubclass(one, admin.SimpleListFilter), (model, one)

@@ -147,6 +147,10 @@ class AccountAdapter(DefaultAccountAdapter):
                 people.address_verified(email_address)
         return confirmed
 
+    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
+        record(Kind.PASSWORD_RESET_REQUESTED, target=user)
+        super().send_password_reset_mail(user, email, context)
+
     def set_password(self, user: Any, password: str) -> None:
         people.set_password(user, password)
 

@@ -4,7 +4,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from accounts import notices
-from accounts.errors import CannotTurnOff, LastAuthenticator, NotEnrolled
+from accounts.errors import AccountsError, CannotTurnOff, LastAuthenticator, NotEnrolled
 from accounts.flows import binding as bindings
 from accounts.flows import people
 from accounts.models import Binding, User
@@ -16,29 +16,31 @@ if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
 
-@unit_of_work
 def remove(person: User, session: "SessionStore", binding_id: uuid.UUID) -> None:
-    """Remove one authenticator. Raises NotFresh, NotEnrolled, or LastAuthenticator while the policy needs it."""
+    """Remove one authenticator. Raises NotFresh, NotEnrolled, or LastAuthenticator (recorded) while it is needed."""
     bindings.require_fresh(person, session)
+    refusal = _remove(person, binding_id)
+    if refusal is not None:
+        raise refusal
+
+
+@unit_of_work
+def _remove(person: User, binding_id: uuid.UUID) -> AccountsError | None:
     locked = people.lock(person)
-    binding = (
-        Binding.objects.select_related("authenticator").filter(person=locked, pk=binding_id, unbound_at=None).first()
-    )
+    live = Binding.objects.select_related("authenticator").filter(person=locked, unbound_at=None)
+    binding = live.filter(pk=binding_id).first()
     if binding is None:
-        raise NotEnrolled
+        return NotEnrolled()
+    about = {"authenticator": str(binding.pk), "method": binding.kind}
     if not policy().may_remove(locked, binding.pk):
-        raise LastAuthenticator
+        record(Kind.AUTHENTICATOR_REMOVAL_REFUSED, actor=locked, target=locked, reason=LastAuthenticator.code, **about)
+        return LastAuthenticator()
     bindings.unbind(binding, actor=locked, reason="removed")
     bindings.forget_enrolment_if_bare(locked)
     people.raise_security_version(locked)
-    record(
-        Kind.AUTHENTICATOR_REMOVED,
-        actor=locked,
-        target=locked,
-        authenticator=str(binding.pk),
-        method=binding.kind,
-    )
+    record(Kind.AUTHENTICATOR_REMOVED, actor=locked, target=locked, left=live.count(), **about)
     notices.send("authenticator_removed", locked, what=str(binding))
+    return None
 
 
 @unit_of_work

@@ -77,12 +77,14 @@ def pending(request: HttpRequest) -> Any | None:
     if person is not None and person.is_active and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
         stage.login.user = person
         return stage
-    abandon(request)
+    abandon(request, person)
     return None
 
 
-def abandon(request: HttpRequest) -> None:
-    """Forget a half-finished sign-in and what it proved."""
+def abandon(request: HttpRequest, person: User | None = None, *, reason: str = "footing_changed") -> None:
+    """Forget a half-finished sign-in and what it proved; recorded when it is known whose it was."""
+    if person is not None:
+        record(Kind.SIGN_IN_CANCELLED, actor=person, target=person, reason=reason)
     allauth_compat.clear_login(request)
     request.session.flush()
 
@@ -99,8 +101,12 @@ def complete(person: User, session: "SessionStore") -> None:
         Kind.SIGN_IN_COMPLETED,
         actor=person,
         target=person,
+        session=str(session.row.public_id),
         strength=strength.name.lower(),
+        aal=assurance.aal_of(strength),
+        amr=list(assurance.amr_of(proofs)),
         methods=[proof.method.value for proof in proofs],
+        policy_version=person.tenant.policy_version,
     )
 
 
@@ -111,6 +117,8 @@ def check_password(request: HttpRequest, person: User, password: str) -> Proof:
     except ValidationError as error:
         raise WrongPassword from error
     if found is None or found.pk != person.pk:
+        about = {"method": Method.PASSWORD, "reason": WrongPassword.code}
+        record(Kind.REAUTHENTICATION_FAILED, actor=person, target=person, **about)
         raise WrongPassword
     return password_proof()
 

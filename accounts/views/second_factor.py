@@ -139,7 +139,7 @@ class SecondFactorView(FactorPage):
         if self.stage is None:
             sign_in.sign_out(self.request)
         else:
-            sign_in.abandon(self.request)
+            sign_in.abandon(self.request, self.person, reason="cancelled")
         return redirect(with_next("account_login", wanted))
 
     def proved(self, proof: Proof) -> HttpResponseBase:

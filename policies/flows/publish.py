@@ -13,7 +13,6 @@ from policies.errors import ReasonMissing, StaleDraft
 from policies.models import MFAPolicy, PolicyVersion
 
 
-@unit_of_work
 def publish(
     policy: MFAPolicy,
     document: dict[str, Any],
@@ -25,13 +24,35 @@ def publish(
 ) -> PolicyVersion:
     """Put a document in force. `actor` None is the site itself; `based_on` is the version the change began from.
 
-    Raises NotAllowed, ReasonMissing, StaleDraft, or `policies.document.DocumentError` naming the fields.
+    Raises NotAllowed (recorded), ReasonMissing, StaleDraft, or `policies.document.DocumentError` naming the fields.
     `enforced_since` is set at the first version that demands anything and never moves.
     """
-    require_may_publish(actor, policy)
+    if not may_publish(actor, policy):
+        record(Kind.POLICY_PUBLISH_REFUSED, actor=actor, target=policy, tenant=policy.tenant_id, code=NotAllowed.code)
+        raise NotAllowed
     if not reason.strip():
         raise ReasonMissing
     documents.validate(document)
+    return _publish(policy, document, actor=actor, reason=reason.strip(), enabled=enabled, based_on=based_on)
+
+
+def may_publish(actor: User | None, policy: MFAPolicy) -> bool:
+    """Whether the actor answers for the policy's tenant; None is the site itself."""
+    if actor is None:
+        return True
+    return actor.is_active and actor.is_staff and (actor.is_superuser or actor.tenant_id == policy.tenant_id)
+
+
+@unit_of_work
+def _publish(
+    policy: MFAPolicy,
+    document: dict[str, Any],
+    *,
+    actor: User | None,
+    reason: str,
+    enabled: bool | None,
+    based_on: int | None,
+) -> PolicyVersion:
     locked = MFAPolicy.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=policy.pk)
     if based_on is not None and based_on != locked.version:
         raise StaleDraft
@@ -45,18 +66,10 @@ def publish(
         enabled=locked.enabled,
         author_id=actor.pk if actor else None,
         author_label=str(actor) if actor else "system",
-        reason=reason.strip(),
+        reason=reason,
     )
     _record(locked, before, version, actor)
     return version
-
-
-def require_may_publish(actor: User | None, policy: MFAPolicy) -> None:
-    """Raise NotAllowed unless the actor answers for the policy's tenant."""
-    if actor is None or (actor.is_active and actor.is_superuser):
-        return
-    if not (actor.is_active and actor.is_staff and actor.tenant_id == policy.tenant_id):
-        raise NotAllowed
 
 
 def _advance(policy: MFAPolicy, document: dict[str, Any], enabled: bool) -> None:

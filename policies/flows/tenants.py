@@ -31,6 +31,7 @@ def create(
     code = DEFAULT_POLICY_CODE if is_default else f"pol-{slug}"
     policy = MFAPolicy.objects.create(tenant=tenant, code=code)
     record(Kind.TENANT_CREATED, actor=actor, target=tenant)
+    record(Kind.POLICY_CREATED, actor=actor, target=policy, tenant=tenant)
     publish(policy, document or documents.default_document(), actor=actor, reason="The tenant was made.")
     tenant.refresh_from_db()
     return tenant
@@ -51,11 +52,10 @@ def change(tenant: Tenant, *, actor: User, **fields: Any) -> Tenant:
     for name, value in changed.items():
         setattr(locked, name, value)
     locked.save(update_fields=[*changed])
-    kind = Kind.TENANT_CHANGED
-    if "is_active" in changed:
-        kind = Kind.TENANT_ACTIVATED if locked.is_active else Kind.TENANT_DEACTIVATED
     after = {name: str(value) for name, value in changed.items()}
-    record(kind, actor=actor, target=locked, before=before, after=after)
+    record(Kind.TENANT_CHANGED, actor=actor, target=locked, before=before, after=after)
+    if "is_active" in changed:
+        record(Kind.TENANT_ACTIVATED if locked.is_active else Kind.TENANT_DEACTIVATED, actor=actor, target=locked)
     return locked
 
 

@@ -33,22 +33,31 @@ HOSTILE = [
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What the site's handler writes."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
+def handler() -> logging.StreamHandler[io.StringIO]:
+    """The site's handler, writing to memory."""
+    handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(JSONFormatter())
     handler.addFilter(RequestFilter())
-    root = logging.getLogger()
-    root.addHandler(handler)
-    yield stream
-    root.removeHandler(handler)
+    return handler
 
 
 @pytest.fixture
-def log() -> logging.Logger:
-    """A logger of the site."""
-    return logging.getLogger("accounts.example")
+def lines(handler: logging.StreamHandler[io.StringIO]) -> Iterator[io.StringIO]:
+    """What the site's handler writes."""
+    logging.getLogger().addHandler(handler)
+    yield handler.stream
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture
+def log(handler: logging.StreamHandler[io.StringIO]) -> Iterator[logging.Logger]:
+    """A logger of the site, heard by its handler alone: half a character would not survive pytest's own report."""
+    logger = logging.getLogger("accounts.example")
+    logger.addHandler(handler)
+    logger.propagate = False
+    yield logger
+    logger.propagate = True
+    logger.removeHandler(handler)
 
 
 def only_entry(lines: io.StringIO) -> dict[str, Any]:

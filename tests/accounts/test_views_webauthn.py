@@ -243,6 +243,27 @@ def test_a_passkey_is_refused_where_the_policy_does_not_want_it():
     assert not Ceremony.objects.exists()
 
 
+@pytest.mark.parametrize(("passkey", "rules"), [("", {"allowed": ["totp"]}), ("?passkey=1", {"passkey_login": False})])
+def test_a_policy_that_changed_while_the_browser_asked_is_obeyed(passkey, rules):
+    person, key = UserFactory(tenant=TenantFactory(rules={"passkey_login": True})), SoftKey()
+    client, url = client_of(person), reverse("mfa_add_webauthn") + passkey
+    answer = json.dumps(key.create(options_of(client.get(url)), ORIGIN))
+    publish_rules(person.tenant, **rules)
+    response = client.post(url, {"credential": answer, "name": "x"})
+    assert (response.status_code, response["Location"]) == (302, reverse("mfa_enrol"))
+    assert not Binding.objects.filter(person=person).exists()
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_what_the_new_key_verified_is_what_the_session_proved(verified):
+    person, key = UserFactory(), SoftKey(user_verified=verified)
+    session = session_of(person)
+    options = keys.begin_adding(person, session, passwordless=False)
+    proof = keys.add(person, session, json.dumps(key.create(options, ORIGIN)))
+    assert proof.user_verified is verified
+    assert session.proofs_of(person)[-1] == proof
+
+
 @pytest.mark.security(48)
 def test_the_address_of_the_answer_does_not_make_a_key_a_passkey():
     person, key = UserFactory(tenant=TenantFactory(rules={"passkey_login": True})), SoftKey()
@@ -427,6 +448,7 @@ def test_an_answer_given_to_another_page_is_refused():
     person, binding = with_key(key)
     client = fresh_client(person, binding)
     page = client.get(reverse("mfa_reauthenticate"))
+    assert options_of(page)["publicKey"]["userVerification"] == "discouraged"  # a password stands beside it
     answer = json.dumps(key.get(options_of(page), ORIGIN))
     pending = Client(HTTP_HOST="localhost")
     sign_in(pending, person)

@@ -29,7 +29,7 @@ setup: install ## virtual environment, dependencies, and a .env with fresh keys 
 
 demo: database ## the site with people in every state, on http://localhost:8000
 	@$(PYTHON) manage.py demo_data
-	exec $(BIN)/gunicorn --config python:config.gunicorn --bind $(ADDRESS) config.wsgi
+	LOG_LEVEL=WARNING exec $(BIN)/gunicorn --config python:config.gunicorn --bind $(ADDRESS) config.wsgi
 
 run: database ## the site as it is, restarted at every change
 	@exec $(PYTHON) manage.py runserver $(ADDRESS)

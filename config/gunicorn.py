@@ -4,6 +4,9 @@ WEB_CONCURRENCY sets the number of processes (gunicorn reads it itself). There i
 would carry single-use keys; what matters is in the audit record.
 """
 
+import os
+
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 worker_class = "gthread"
 threads = 4
 timeout = graceful_timeout = 30  # seconds
@@ -15,6 +18,6 @@ logconfig_dict = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "config.logs.JSONFormatter"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
-    "root": {"level": "INFO", "handlers": ["stdout"]},
-    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stdout"], "propagate": False}},
+    "root": {"level": LOG_LEVEL, "handlers": ["stdout"]},
+    "loggers": {"gunicorn.error": {"level": LOG_LEVEL, "handlers": ["stdout"], "propagate": False}},
 }

@@ -24,12 +24,11 @@ from audit.log import unit_of_work
 from policies import facts
 from policies.admin.demands import PeopleList
 from policies.admin.people_forms import PersonForm
-from policies.admin.people_pages import DeletionPage, ResetPage
+from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage, ResetPage
 
 CHANGEABLE = frozenset({"name", "language", "role", "is_active", "tenant", "is_superuser"})
 OWN = frozenset({"name", "language"})
 PLATFORM = frozenset({"tenant", "is_superuser", "groups"})
-MOST_AT_ONCE = 100  # people in one reset
 
 
 @admin.register(User)

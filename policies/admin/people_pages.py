@@ -24,6 +24,8 @@ from policies.admin.people_forms import DeletionForm, ResetForm
 if TYPE_CHECKING:
     from policies.admin.people import PersonAdmin
 
+MOST_AT_ONCE = 50  # people in one reset: their ids have to fit into an address
+
 
 class PeoplePage(View):
     """A page of the people's admin about some of them; asks for a fresh factor before it shows anything."""
@@ -53,9 +55,11 @@ class ResetPage(PeoplePage):
     """Reset the two-step verification of the people whose ids `?ids=` lists, each in its own transaction."""
 
     def people(self) -> list[User]:
-        """Everybody asked for. Raises Http404 unless all of them are in scope."""
+        """Everybody asked for. Raises Http404 unless all of them are in scope, and not too many at once."""
         ids = [one for one in self.request.GET.get("ids", "").split(",") if one]
-        return list(self.admin.chosen(self.request, ids)) or not_here()
+        if not 0 < len(ids) <= MOST_AT_ONCE:
+            not_here()
+        return list(self.admin.chosen(self.request, ids))
 
     def get(self, request: HttpRequest) -> HttpResponse:
         people = self.people()
@@ -85,7 +89,7 @@ class ResetPage(PeoplePage):
         except NotFresh:
             raise
         except AccountsError as refusal:
-            messages.error(self.request, f"{person}: {refusal}")
+            messages.error(self.request, _("Not reset: %(person)s. %(why)s") % {"person": person, "why": refusal})
             return False
         return True
 

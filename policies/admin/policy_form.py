@@ -92,6 +92,8 @@ class PolicyForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if not self.errors and cleaned["preferred"] not in cleaned["allowed"]:
+            self.add_error("preferred", _("Choose one of the allowed methods."))
         if self.errors:
             return cleaned
         cleaned["document"] = self._document(cleaned)

@@ -57,14 +57,21 @@ class TenantForm(FlowForm):
 
     def clean_domains(self) -> set[str]:
         """The domains typed, each valid and nobody else's."""
-        rows = [TenantDomain(domain=line) for line in self.cleaned_data["domains"].split()]
-        for row in rows:
-            row.clean_fields(exclude={"tenant"})
-        domains = {row.domain for row in rows}
+        domains = {valid_domain(line) for line in self.cleaned_data["domains"].split()}
         taken = TenantDomain.objects.filter(domain__in=domains).exclude(tenant_id=self.instance.pk)
         if names := ", ".join(taken.values_list("domain", flat=True)):
             raise ValidationError(_("Another tenant has %(domains)s."), params={"domains": names}, code="unique")
         return domains
+
+
+def valid_domain(text: str) -> str:
+    """The domain as the table would hold it. Raises ValidationError."""
+    row = TenantDomain(domain=text)
+    try:
+        row.clean_fields(exclude={"tenant"})
+    except ValidationError as error:
+        raise ValidationError([f"{text[:80]}: {sentence}" for sentence in error.messages]) from error
+    return row.domain
 
 
 @admin.register(Tenant)

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -9,7 +10,9 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.assurance import Method, Proof
 from accounts.models import Binding, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
 from policies.models import MFAPolicy, PolicyVersion
@@ -86,3 +89,13 @@ def last_event(kind: str) -> AuditEvent:
 
 def events(kind: str) -> int:
     return AuditEvent.objects.filter(kind=kind).count()
+
+
+def stale_client(person: User) -> Client:
+    """A browser that is let in, of somebody who proved their app ten minutes ago: no longer fresh."""
+    if not Binding.objects.filter(person=person, unbound_at=None).exists():
+        factories.enrol_totp(person)
+        Binding.objects.filter(person=person).update(bound_at=timezone.now() - timedelta(days=1))
+    then = timezone.now() - timedelta(minutes=10)
+    password = Proof(method=Method.PASSWORD, at=then)
+    return factories.client_of(person, password, factories.proof_of(factories.live_binding(person), at=then))

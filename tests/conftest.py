@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -47,6 +47,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """A test that needs a server reaches loopback, and nothing beyond."""
     if any(item.get_closest_marker(marker) for marker in NEEDS_LOOPBACK):
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Half characters in what a test logged would not survive the way from a worker to its master."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(autouse=True)

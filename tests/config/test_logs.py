@@ -33,31 +33,22 @@ HOSTILE = [
 
 
 @pytest.fixture
-def handler() -> logging.StreamHandler[io.StringIO]:
-    """The site's handler, writing to memory."""
-    handler = logging.StreamHandler(io.StringIO())
+def lines() -> Iterator[io.StringIO]:
+    """What the site's handler writes."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JSONFormatter())
     handler.addFilter(RequestFilter())
-    return handler
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield stream
+    root.removeHandler(handler)
 
 
 @pytest.fixture
-def lines(handler: logging.StreamHandler[io.StringIO]) -> Iterator[io.StringIO]:
-    """What the site's handler writes."""
-    logging.getLogger().addHandler(handler)
-    yield handler.stream
-    logging.getLogger().removeHandler(handler)
-
-
-@pytest.fixture
-def log(handler: logging.StreamHandler[io.StringIO]) -> Iterator[logging.Logger]:
-    """A logger of the site, heard by its handler alone: half a character would not survive pytest's own report."""
-    logger = logging.getLogger("accounts.example")
-    logger.addHandler(handler)
-    logger.propagate = False
-    yield logger
-    logger.propagate = True
-    logger.removeHandler(handler)
+def log() -> logging.Logger:
+    """A logger of the site."""
+    return logging.getLogger("accounts.example")
 
 
 def only_entry(lines: io.StringIO) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""What the views hand to each page, and the flows to each mail, made up: names with markup in them, every state."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.assurance import Method
+from accounts.forms import CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm, SavedForm
+from accounts.models import Role, Tenant, User
+
+NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
+TENANT = Tenant(name="Müller & Söhne <b>", slug="mueller", time_zone="Europe/Berlin")
+PERSON = User(name="Dana <i>Set", email="dana@acme.example", tenant=TENANT, role=Role.ADMINISTRATOR)
+NOBODY = AnonymousUser()
+
+
+class Add(CredentialForm):
+    """What adding a key asks."""
+
+    name = forms.CharField()
+    passwordless = forms.BooleanField(required=False)
+
+
+class Passwords(forms.Form):
+    """A password twice, with rules."""
+
+    password1 = forms.CharField(widget=forms.PasswordInput, help_text="At least twelve characters.")
+    password2 = forms.CharField(widget=forms.PasswordInput)
+
+
+class Address(forms.Form):
+    """One mail address."""
+
+    email = forms.EmailField()
+
+
+class SignIn(forms.Form):
+    """Address and password."""
+
+    login = forms.EmailField()
+    password = forms.CharField(widget=forms.PasswordInput)
+
+
+class Coloured(forms.Form):
+    """A choice shown as radio buttons."""
+
+    colour = forms.ChoiceField(choices=[("r", "Red"), ("g", "Green")], widget=forms.RadioSelect, help_text="Either.")
+
+
+def bag(**values: Any) -> SimpleNamespace:
+    """Something with these attributes."""
+    return SimpleNamespace(**values)
+
+
+def proving(method: Method | None, form: forms.Form | None, **more: Any) -> dict[str, Any]:
+    """A second-factor page that asks for this method."""
+    offered = [Method.WEBAUTHN, Method.TOTP, Method.RECOVERY_CODE]
+    methods = [bag(method=m, url=f"?method={m}", label=m, hint="how", is_current=m is method) for m in offered]
+    return {
+        "person": PERSON,
+        "method": method,
+        "methods": methods,
+        "form": form,
+        "throttle": None,
+        "issuer": "Acme",
+        "help_url": "/help/",
+        "next": "/wanted/",
+        "cancel_url": "/accounts/2fa/authenticate/",
+        "request_options": {"challenge": "</script><b>"},
+        **more,
+    }
+
+
+def a_factor(**changes: Any) -> SimpleNamespace:
+    """One authenticator as the overview lists it."""
+    values = {
+        "kind": "totp",
+        "name": "App <u>",
+        "product": "",
+        "added": NOW,
+        "last_used": None,
+        "is_preferred": True,
+        "locked": False,
+        "paused_until": None,
+        "can_remove": True,
+        "why_not": "",
+        "passwordless": False,
+        "edit_url": "/edit/",
+        "remove_url": "/remove/",
+        "replace_url": "/replace/",
+        "backed_up": True,
+    }
+    return bag(**values | changes)
+
+
+FACTORS = [
+    a_factor(),
+    a_factor(kind="webauthn", passwordless=True),
+    a_factor(locked=True, can_remove=False, why_not="No."),
+    a_factor(paused_until=NOW),
+]
+TOTP = {
+    "totp_svg": "",
+    "totp_url": "otpauth://totp/x?a=1&b=2",
+    "secret_plain": "AAAABBBB",
+    "secret_groups": ["AAAA", "BBBB"],
+    "issuer": "Acme",
+    "account": "dana@acme.example",
+    "form": CodeForm(),
+}
+SECURITY = {
+    "status": {"protected": True, "policy_sentence": "It is required.", "last_sign_in": NOW},
+    "factors": FACTORS,
+    "recovery": {"left": 2, "total": 10, "url": "/new/"},
+    "suggestion": "Add a key.",
+    "add_url": "/add/",
+    "can_turn_off": True,
+    "replacement_open": True,
+}
+CHOICES = [bag(method="totp", symbol="totp", title="App", description="Six digits", url="/x/", recommended=True)]
+GRACE = {"gate": bag(grace=bag(deadline=NOW, days_left=1))}
+CODES = {"codes": ["aaaa-bbbb", "cccc-dddd"], "person": PERSON, "created_at": NOW, "form": SavedForm()}
+
+# What is shown: the template, who looks, and what the view hands over.
+PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "sign in": (
+        "account/login.html",
+        NOBODY,
+        {
+            "form": SignIn(),
+            "passkey_login_enabled": True,
+            "passkey_url": "/p/",
+            "signup_open": True,
+            "signup_url": "/s/",
+        },
+    ),
+    "sign up": ("account/signup.html", NOBODY, {"form": Passwords(), "login_url": "/l/"}),
+    "sign-up closed": ("account/signup_closed.html", NOBODY, {}),
+    "inactive": ("account/account_inactive.html", NOBODY, {}),
+    "mail sent": ("account/verification_sent.html", NOBODY, {}),
+    "confirm": (
+        "account/email_confirm.html",
+        NOBODY,
+        {"confirmation": bag(key="k", email_address=bag(email="a@b.example")), "can_confirm": True},
+    ),
+    "confirm late": ("account/email_confirm.html", NOBODY, {"confirmation": None}),
+    "addresses": (
+        "account/email.html",
+        PERSON,
+        {
+            "form": Address(),
+            "can_add_email": True,
+            "emailaddresses": [
+                bag(email="a@b.example", verified=True, primary=True),
+                bag(email="c@d.example", verified=False, primary=False),
+            ],
+        },
+    ),
+    "change password": ("account/password_change.html", PERSON, {"form": Passwords()}),
+    "set password": ("account/password_set.html", PERSON, {"form": Passwords()}),
+    "forgot": ("account/password_reset.html", NOBODY, {"form": Address()}),
+    "forgot, sent": ("account/password_reset_done.html", NOBODY, {}),
+    "reset": ("account/password_reset_from_key.html", NOBODY, {"form": Passwords(), "action_url": "/x/"}),
+    "reset late": ("account/password_reset_from_key.html", NOBODY, {"token_fail": True}),
+    "reset done": ("account/password_reset_from_key_done.html", NOBODY, {}),
+    "sign out": ("account/logout.html", PERSON, {}),
+    "allauth's own": ("account/request_login_code.html", NOBODY, {"form": Address(), "login_url": "/l/"}),
+    "invited": ("accounts/invitation_accept.html", NOBODY, {"form": Passwords(), "person": PERSON}),
+    "invited late": ("accounts/invitation_invalid.html", NOBODY, {}),
+    "help": ("accounts/help.html", NOBODY, {"contact": "the desk", "person": None}),
+    "help, pending": ("accounts/help.html", PERSON, {"contact": "", "person": PERSON}),
+    "verify app": ("mfa/authenticate.html", NOBODY, proving(Method.TOTP, CodeForm())),
+    "verify key": ("mfa/authenticate.html", NOBODY, proving(Method.WEBAUTHN, CredentialForm())),
+    "verify code": ("mfa/authenticate.html", NOBODY, proving(Method.RECOVERY_CODE, RecoveryCodeForm())),
+    "verify paused": (
+        "mfa/authenticate.html",
+        NOBODY,
+        proving(Method.TOTP, CodeForm(), throttle=bag(until=NOW, locked=False)),
+    ),
+    "verify locked": (
+        "mfa/authenticate.html",
+        NOBODY,
+        proving(Method.TOTP, CodeForm(), throttle=bag(until=None, locked=True)),
+    ),
+    "confirm it's you": ("mfa/reauthenticate.html", PERSON, proving(Method.TOTP, CodeForm(), why="Because.")),
+    "confirm by password": ("mfa/reauthenticate.html", PERSON, proving(Method.PASSWORD, PasswordForm(), methods=[])),
+    "confirm by nothing": ("mfa/reauthenticate.html", PERSON, proving(None, None, methods=[])),
+    "choose": (
+        "mfa/enrol.html",
+        PERSON,
+        {
+            "choices": CHOICES,
+            "forced": True,
+            "steps": True,
+            "tenant": TENANT.name,
+            "decision_reasons": ["It is required."],
+        },
+    ),
+    "choose in grace": (
+        "mfa/enrol.html",
+        PERSON,
+        {"choices": CHOICES, "deadline": NOW, "days_left": 9, "steps": True, "tenant": TENANT.name},
+    ),
+    "choose nothing": ("mfa/enrol.html", PERSON, {"choices": []}),
+    "app": ("mfa/totp/activate_form.html", PERSON, {**TOTP, "steps": True}),
+    "replace app": ("mfa/totp/activate_form.html", PERSON, {**TOTP, "replacing": True}),
+    "remove app": ("mfa/totp/deactivate_form.html", PERSON, {}),
+    "passkey": (
+        "mfa/webauthn/add_form.html",
+        PERSON,
+        {"form": Add(), "passkey": True, "steps": True, "creation_options": {"challenge": "x"}},
+    ),
+    "key": ("mfa/webauthn/add_form.html", PERSON, {"form": Add(), "creation_options": {}}),
+    "rename key": ("mfa/webauthn/edit_form.html", PERSON, {"form": Address()}),
+    "remove key": ("mfa/webauthn/authenticator_confirm_delete.html", PERSON, {"item": FACTORS[1]}),
+    "keys": ("mfa/webauthn/authenticator_list.html", PERSON, {"items": FACTORS}),
+    "codes": ("mfa/recovery_codes/show.html", PERSON, {**CODES, "steps": True}),
+    "codes left": ("mfa/recovery_codes/index.html", PERSON, {"unused_count": 1, "total": 10, "made_at": NOW}),
+    "new codes": ("mfa/recovery_codes/generate.html", PERSON, {}),
+    "security": ("mfa/index.html", PERSON, SECURITY),
+    "security in grace": (
+        "mfa/index.html",
+        PERSON,
+        {**SECURITY, "status": {}, "factors": [], "recovery": None, **GRACE},
+    ),
+    "turn off": ("mfa/turn_off.html", PERSON, {}),
+    "home": ("home.html", PERSON, {"protected": True}),
+    "home, bare": ("home.html", PERSON, {}),
+    "denied": ("policies/denied.html", PERSON, {"reasons": ["One.", "Two."], "contact": ""}),
+    "too many": ("429.html", NOBODY, {"message": "Wait.", "until": NOW}),
+    **{f"problem {n}": (f"{n}.html", NOBODY, {}) for n in ("400", "403", "403_csrf", "404", "429", "500", "503")},
+}
+
+TENANT_MAIL = {
+    "person": PERSON,
+    "tenant_name": TENANT.name,
+    "at": NOW,
+    "time_zone": "Europe/Berlin",
+    "ip": "192.0.2.7",
+    "agent": "Firefox",
+    "what": "Blue key",
+    "help_url": "https://id.example.com/help/",
+    "link": "https://id.example.com/in?a=1&b=2",
+    "until": NOW + timedelta(days=3),
+}
+ALLAUTH_MAIL = {
+    "user": PERSON,
+    "email": "dana@acme.example",
+    "timestamp": NOW,
+    "current_site": bag(name="id.example.com"),
+    "activate_url": "https://id.example.com/c?a=1&b=2",
+    "signup_url": "https://id.example.com/s",
+    "password_reset_url": "https://id.example.com/r?a=1&b=2",
+    "from_email": "a@b.example",
+    "to_email": "c@d.example",
+    "deleted_email": "e@f.example",
+}

@@ -38,9 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Selection(), "gatehouse-selection")
 
 
-def pytest_report_header() -> str:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What to set to see the same random choices again."""
-    return f"seed: {SEED}={os.environ[SEED]}"
+    terminalreporter.write_line(f"seed: {SEED}={os.environ[SEED]}")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(2**32)))
     os.environ.setdefault("DJANGO_LIVE_TEST_SERVER_ADDRESS", "localhost")
     if config.getoption("--hypothesis-seed") is None:
-        setattr(config.option, "--hypothesis-seed", os.environ[SEED])
+        config.option.hypothesis_seed = os.environ[SEED]
     config.addinivalue_line("filterwarnings", f"ignore:{PLAYWRIGHT_IS_OLD}:pytest.PytestRemovedIn10Warning")
     config.pluginmanager.register(Selection(), "gatehouse-selection")
 

@@ -6,12 +6,14 @@ imports upwards.
 
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
+from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.assurance import Method
@@ -150,6 +152,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
         record(Kind.PASSWORD_RESET_REQUESTED, target=user)
         super().send_password_reset_mail(user, email, context)
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """allauth's notices (password and addresses): after commit, and never in the way of the request."""
+        transaction.on_commit(partial(super().send_notification_mail, *args, **kwargs), robust=True)
 
     def set_password(self, user: Any, password: str) -> None:
         people.set_password(user, password)

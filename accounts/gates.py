@@ -74,7 +74,7 @@ def public(view: View) -> View:
 
 
 def pending(view: View) -> View:
-    """Mark a view as open while a second factor is owed: the second factor itself, help, sign-out."""
+    """Mark a view as open while a second factor is owed: the second factor itself. (Help and sign-out are public.)"""
     return _mark(view, Gate.PENDING)
 
 

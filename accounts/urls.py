@@ -14,7 +14,7 @@ from accounts.views import account, people, recovery_codes, second_factor, secur
 
 account_patterns: list[URLPattern] = [
     path("login/", public(account.LoginView.as_view()), name="account_login"),
-    path("logout/", pending(account.LogoutView.as_view()), name="account_logout"),
+    path("logout/", public(account.LogoutView.as_view()), name="account_logout"),
     path("inactive/", public(allauth_views.account_inactive), name="account_inactive"),
     path("signup/", public(allauth_views.signup), name="account_signup"),
     path(

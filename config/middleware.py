@@ -29,8 +29,8 @@ Handler = Callable[[HttpRequest], Any]
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 POWERFUL_FEATURES = (
-    "accelerometer autoplay bluetooth camera display-capture fullscreen geolocation gyroscope hid idle-detection"
-    " magnetometer microphone midi payment screen-wake-lock serial usb web-share xr-spatial-tracking"
+    "accelerometer autoplay camera display-capture fullscreen geolocation gyroscope hid idle-detection"
+    " magnetometer microphone midi payment screen-wake-lock serial usb xr-spatial-tracking"
 )
 PERMISSIONS_POLICY = ", ".join(
     [

@@ -10,7 +10,7 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.errors import TooManyRequests
@@ -71,9 +71,9 @@ def forgive(*limits: tuple[Limit, str]) -> None:
         Throttle.objects.filter(key=_key(limit, subject), count__gt=0).update(count=F("count") - 1)
 
 
-def purge(now: datetime | None = None) -> int:
-    """Remove counters whose window is long over; returns how many."""
-    return Throttle.objects.filter(window_ends_at__lt=(now or timezone.now()) - LONGEST_PAUSE).delete()[0]
+def idle(now: datetime) -> QuerySet[Throttle]:
+    """Counters whose window is so long over that they mean nothing any more."""
+    return Throttle.objects.filter(window_ends_at__lt=now - LONGEST_PAUSE)
 
 
 def _count(limit: Limit, subject: str, now: datetime) -> datetime | None:

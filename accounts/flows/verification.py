@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from accounts import canary, keyring
+from accounts import canary, keyring, notices
 from accounts.assurance import Method, Proof
 from accounts.authenticators import recovery_codes, totp
 from accounts.errors import (
@@ -136,6 +136,7 @@ def _note_success(person: User, binding: Binding, now: datetime) -> None:
     if binding.kind == Method.RECOVERY_CODE:
         left = RecoveryCode.objects.filter(binding=binding, used_at=None).count()
         record(Kind.RECOVERY_CODES_USED, actor=person, target=person, left=left)
+        notices.send("recovery_codes_used", person, what=str(left))
 
 
 def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: datetime) -> None:

@@ -4,9 +4,12 @@ from typing import Any
 
 from allauth.account import views as allauth_views
 from django.conf import settings
+from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.errors import NotFresh
 from accounts.flows import binding as bindings
@@ -55,6 +58,15 @@ class FreshMixin:
 
 class EmailView(FreshMixin, allauth_views.EmailView):
     """Mail addresses: a new one is a way to be reached and to reset the password."""
+
+    def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """As allauth's, but an address that somebody else signs in with is a message, not a fault."""
+        try:
+            with transaction.atomic():
+                return super()._action_primary(request, *args, **kwargs)
+        except IntegrityError:
+            messages.error(request, _("Somebody else signs in with this address. Ask your administrator for help."))
+            return None
 
 
 class PasswordChangeView(FreshMixin, allauth_views.PasswordChangeView):

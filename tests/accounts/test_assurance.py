@@ -193,9 +193,7 @@ def test_a_proof_without_a_time_zone_is_refused() -> None:
 
 
 aware = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))]))
-proofs = st.builds(
-    Proof, st.sampled_from(Method), aware, st.none() | st.uuids(), st.booleans(), st.none() | aware
-)
+proofs = st.builds(Proof, st.sampled_from(Method), aware, st.none() | st.uuids(), st.booleans(), st.none() | aware)
 
 
 @given(st.lists(proofs, max_size=4))
@@ -204,9 +202,7 @@ def test_proofs_survive_the_session(recorded: list[Proof]) -> None:
 
 
 def test_the_stored_form_is_pinned() -> None:
-    assert to_json(
-        [Proof(Method.WEBAUTHN, AT, BOUND, user_verified=True, bound_at=AT), Proof(Method.SSO, AT)]
-    ) == [
+    assert to_json([Proof(Method.WEBAUTHN, AT, BOUND, user_verified=True, bound_at=AT), Proof(Method.SSO, AT)]) == [
         {
             "method": "webauthn",
             "at": "2030-05-01T12:00:00+00:00",

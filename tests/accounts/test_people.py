@@ -244,3 +244,14 @@ def test_there_is_one_default_tenant_and_it_enforces():
         "pol-mfa-required",
         True,
     )
+
+
+def test_an_address_somebody_else_signs_in_with_cannot_become_ones_own():
+    squatter, person = UserFactory(verified=False), UserFactory(tenant=TenantFactory(rules={"enforcement": "off"}))
+    EmailAddress.objects.create(user=person, email=squatter.email, verified=True)
+    client = client_of(person)
+    response = client.post(reverse("account_email"), {"action_primary": "", "email": squatter.email}, follow=True)
+    assert response.status_code == 200
+    assert "Somebody else signs in" in response.content.decode()
+    person.refresh_from_db()
+    assert person.email != squatter.email

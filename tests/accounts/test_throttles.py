@@ -75,10 +75,10 @@ def test_one_household_is_one_network(ip, network):
     assert throttles.network_of(ip) == network
 
 
-def test_counters_long_over_are_purged():
+def test_counters_long_over_are_idle():
     throttles.count((THREE, "a"))
-    assert throttles.purge() == 0
-    assert throttles.purge(timezone.now() + timedelta(hours=2)) == 1
+    assert not throttles.idle(timezone.now()).exists()
+    assert throttles.idle(timezone.now() + timedelta(hours=2)).count() == 1
 
 
 @pytest.mark.postgres

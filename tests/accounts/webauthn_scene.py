@@ -53,9 +53,7 @@ class Scene:
         return webauthn.begin_assertion(self.person, session_id=self.session_id, purpose=purpose, **how)
 
     def verify(self, answer: object, purpose: Any = webauthn.Purpose.SECOND_FACTOR) -> webauthn.Assertion:
-        return webauthn.verify_assertion(
-            self.person, session_id=self.session_id, purpose=purpose, answer=answer
-        )
+        return webauthn.verify_assertion(self.person, session_id=self.session_id, purpose=purpose, answer=answer)
 
     def prove(self) -> Binding:
         """One whole second factor, with everything in order."""

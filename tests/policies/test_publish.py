@@ -107,6 +107,7 @@ def test_switching_a_tenant_off_bites_on_the_next_request():
     assert response.status_code == 403
     assert person.tenant.help_contact.encode() in response.content
     assert AuditEvent.objects.filter(kind="tenant:deactivated").exists()
+    assert client.post(reverse("account_logout"))["Location"] == reverse("account_login")
 
 
 def test_tenants_are_changed_only_by_their_own_and_switched_only_by_the_platform():

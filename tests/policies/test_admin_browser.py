@@ -1,0 +1,58 @@
+"""The admin's pages in a real browser: nothing breaks the content security policy, and everybody can use them."""
+
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import BrowserContext, Page
+
+from accounts.models import Binding, Session, Tenant, User
+from audit.models import AuditEvent
+from policies.models import MFAPolicy, PolicyVersion
+from tests.factories import enrol_recovery_codes, verified_client
+from tests.policies.admin_scene import Side, a_group, root, url
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def side(transactional_db: None) -> Side:
+    side = Side()
+    enrol_recovery_codes(side.person)
+    return side
+
+
+def enter(context: BrowserContext, site: str, client: Client) -> None:
+    """Give the browser the session of a test client."""
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+
+
+def addresses(side: Side) -> list[str]:
+    """Every kind of page: lists, forms, read-only pages, histories, confirmations."""
+    person, policy = side.person, side.tenant.policy
+    models = (User, Tenant, MFAPolicy, PolicyVersion, Binding, Session, Group, AuditEvent)
+    return [
+        reverse("admin:index"),
+        *(url(model) for model in models),
+        *(url(model, "add") for model in (User, Tenant, Group)),
+        *(url(model, "change", side.id_of(model)) for model in (User, Tenant, PolicyVersion, Binding, Session)),
+        url(MFAPolicy, "change", policy.pk),
+        url(MFAPolicy, "history", policy.pk),
+        url(User, "history", person.pk),
+        url(User, "delete", person.pk),
+        url(Group, "delete", a_group().pk),
+        f"{reverse('admin:accounts_user_reset_mfa')}?ids={person.pk}",
+    ]
+
+
+def test_every_page_of_the_admin_is_accessible(
+    page: Page, context: BrowserContext, site: str, side: Side, assert_accessible: Callable[[Page], None]
+) -> None:
+    enter(context, site, verified_client(root()))
+    for address in addresses(side):
+        assert page.goto(site + address).status == 200  # type: ignore[union-attr]
+        assert_accessible(page)

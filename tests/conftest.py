@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import BrowserContext, Page
 
+from config.handlers import WSGIHandler
 from tests.audit.lift import triggers_lifted_for_flush  # noqa: F401
 from tests.harness import browser as chromium
 from tests.harness import postgres, redis
@@ -107,6 +108,16 @@ def clock() -> Iterator[Clock]:
 def authenticator_app(clock: Clock) -> Callable[[str], AuthenticatorApp]:
     """Make an authenticator app of a secret, with or without the spaces it is shown with."""
     return lambda secret: AuthenticatorApp(secret, clock)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def served_as_operated() -> Iterator[None]:
+    """The live server runs our own handler alone: WhiteNoise serves the static files, headers and all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.test.testcases.WSGIHandler", WSGIHandler)
+        for wrapper in ("test.testcases._MediaFilesHandler", "contrib.staticfiles.handlers.StaticFilesHandler"):
+            patch.setattr(f"django.{wrapper}", lambda application: application)
+        yield
 
 
 @pytest.fixture

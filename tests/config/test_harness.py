@@ -144,3 +144,13 @@ def test_what_nobody_can_read_is_found_in_the_scheme_and_width_where_it_is(page:
     assert any(line.startswith("dark 390: color-contrast p") for line in found)
     assert not any(line.startswith("light 390") for line in found)
     assert "light 1280: the page scrolls sideways" in found
+
+
+@pytest.mark.e2e
+@pytest.mark.django_db(transaction=True)
+def test_the_live_server_is_the_site_with_its_headers(site: str, page: Page) -> None:
+    asked = {path: page.request.get(site + path) for path in ("/help/", "/static/site.css")}
+    assert {path: response.status for path, response in asked.items()} == dict.fromkeys(asked, 200)
+    assert all("default-src 'none'" in response.headers["content-security-policy"] for response in asked.values())
+    strange = page.request.get(f"{site}/help/?q=1", headers={"Content-Type": "text/plain; charset=rot13"})
+    assert strange.status == 400

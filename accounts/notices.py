@@ -21,10 +21,11 @@ from accounts.models import User
 from audit import context
 
 
-def send(name: str, person: User, *, what: str = "", by_other: bool = False) -> None:
+def send(name: str, person: User, *, what: str = "", by_other: bool = False, **more: int) -> None:
     """Queue the notice `accounts/mail/<name>` to every verified address of a person, once this commits.
 
     `by_other`: somebody else acted (an administrator), so the request's address says nothing about this person.
+    `more` are numbers that the notice tells.
     """
     here = context.current()
     facts = {
@@ -32,12 +33,13 @@ def send(name: str, person: User, *, what: str = "", by_other: bool = False) -> 
         "at": timezone.now().isoformat(),
         "ip": "" if by_other else here.ip,
         "agent": "" if by_other else here.user_agent,
+        **more,
     }
     transaction.on_commit(partial(deliver.enqueue, name, str(person.pk), facts), robust=True)
 
 
 @task()
-def deliver(name: str, person_id: str, facts: dict[str, str]) -> int:
+def deliver(name: str, person_id: str, facts: dict[str, Any]) -> int:
     """Render and send one notice; returns to how many addresses. Arguments hold ids and places, no secrets."""
     person = User.objects.select_related("tenant").get(pk=uuid.UUID(person_id))
     addresses = person.emailaddress_set.filter(verified=True).values_list("email", flat=True)

@@ -136,7 +136,7 @@ def _note_success(person: User, binding: Binding, now: datetime) -> None:
     if binding.kind == Method.RECOVERY_CODE:
         left = RecoveryCode.objects.filter(binding=binding, used_at=None).count()
         record(Kind.RECOVERY_CODES_USED, actor=person, target=person, left=left)
-        notices.send("recovery_codes_used", person, what=str(left))
+        notices.send("recovery_codes_used", person, left=left)
 
 
 def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: datetime) -> None:

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
@@ -166,6 +167,17 @@ def test_a_recovery_code_works_once_in_any_spelling():
     assert "recovery_codes:used" in kinds()
     dump = str(list(RecoveryCode.objects.values()))
     assert not any(code.replace("-", "") in dump or code in dump for code in codes)
+
+
+@pytest.mark.security(13)
+def test_a_used_recovery_code_is_told_by_mail_with_how_many_are_left(django_capture_on_commit_callbacks):
+    person = UserFactory()
+    enrol_totp(person)
+    codes = enrol_recovery_codes(person)
+    with django_capture_on_commit_callbacks(execute=True):
+        check(person, codes[0], Method.RECOVERY_CODE)
+    assert "You have 9 codes left." in mail.outbox[-1].body
+    assert codes[0] not in mail.outbox[-1].body
 
 
 def test_somebody_elses_recovery_code_is_wrong():

@@ -69,4 +69,4 @@ def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
     if isinstance(refusal, TooManyRequests):
         return render(request, "429.html", {"message": refusal.message, "until": refusal.until}, status=429)
     messages.error(request, str(refusal))
-    return redirect("mfa_enrol" if standing_of(request).enrol else "mfa_index")
+    return redirect(with_next("mfa_enrol", next_url(request)) if standing_of(request).enrol else "mfa_index")

@@ -19,7 +19,7 @@ BANDIT := $(BIN)/bandit --quiet --configfile pyproject.toml --severity-level med
 PYTEST := $(BIN)/pytest --quiet --output var/test-results
 
 .PHONY: help setup demo run test check bench lock venv install install-dev packages database
-.PHONY: test-fast test-postgres test-redis test-e2e coverage
+.PHONY: test-fast test-postgres test-redis test-e2e test-servers coverage
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-redis: install-dev
 test-e2e: install-dev
 	@echo "Tests in a browser"
 	$(PYTEST) -m e2e
+
+test-servers: install-dev # all but the browser once more, with PostgreSQL and Redis in place of SQLite and memory
+	@$(HARNESS) --postgres --redis -- $(PYTEST) --numprocesses $(WORKERS) -m "not e2e"
 
 check: install-dev ## everything that can be said without running the tests
 	@step() { echo "· $$1"; shift; "$$@"; }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import BrowserContext, Page
 
@@ -45,8 +46,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A test that needs a server reaches loopback, and nothing beyond."""
-    if any(item.get_closest_marker(marker) for marker in NEEDS_LOOPBACK):
+    """A test that needs a server reaches loopback, and nothing beyond; so does every test of a run on Redis."""
+    on_redis = "redis" in settings.CACHES["default"]["BACKEND"]
+    if on_redis or any(item.get_closest_marker(marker) for marker in NEEDS_LOOPBACK):
         item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
 
 

@@ -4,6 +4,7 @@ The callers hold the person's row (`people.lock`), so that enrolment, reset and 
 leave either the old or the new state (security 61).
 """
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from allauth.mfa.models import Authenticator
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
 
+REPLACEMENT_WINDOW = timedelta(minutes=30)
+
+
 def require_fresh(person: User, session: "SessionStore") -> None:
     """Raise NotFresh unless this session just proved enough to touch factors (security 51)."""
     if not policy().is_fresh(person, session):
@@ -36,8 +40,16 @@ def require_may_bind(person: User, session: "SessionStore", method: Method) -> N
     """
     if method not in policy().allowed_methods(person):
         raise MethodNotAllowed
-    if not session.row.replacement_open:
+    if not may_replace(person, session):
         require_fresh(person, session)
+
+
+def may_replace(person: User, session: "SessionStore") -> bool:
+    """Whether this sign-in was by a recovery code, not long ago, and has not replaced anything yet."""
+    since = timezone.now() - REPLACEMENT_WINDOW
+    return session.row.replacement_open and any(
+        proof.method is Method.RECOVERY_CODE and proof.at > since for proof in session.proofs_of(person)
+    )
 
 
 def lock_unchanged(person: User, session: "SessionStore") -> User:

@@ -37,7 +37,7 @@ class SecurityView(Page):
             suggestion=_suggestion(factors, allowed),
             add_url=reverse("mfa_enrol"),
             can_turn_off=bool(factors) and asked.may_turn_off(me),
-            replacement_open=request.session.row.replacement_open,
+            replacement_open=bindings.may_replace(me, request.session),
         )
 
     def shown(self, factors: list[Binding], allowed: tuple[Method, ...]) -> list[Factor]:

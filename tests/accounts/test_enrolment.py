@@ -157,6 +157,17 @@ def test_a_sign_in_by_recovery_code_permits_one_replacement():
     assert not session.row.replacement_open
 
 
+def test_the_permission_of_a_recovery_code_runs_out(clock):
+    person = UserFactory()
+    enrol_totp(person)
+    enrol_recovery_codes(person)
+    session = session_of(person, password_proof(), proof_of(live_binding(person, "recovery_code")))
+    session.change(replacement_open=True)
+    clock.forward(timedelta(minutes=31))
+    with pytest.raises(NotFresh):
+        enrolment.begin_totp(person, session)
+
+
 def test_the_last_acceptable_factor_stays_while_the_policy_requires_one():
     person = UserFactory(tenant=TenantFactory())
     enrol_totp(person)

@@ -385,6 +385,7 @@ def test_password_and_key_sign_in(make):
     accepted = event("second_factor:accepted")
     assert (accepted.payload["authenticator"], accepted.payload["method"]) == (str(binding.pk), "webauthn")
     assert accepted.payload["purpose"] == "second_factor"
+    assert accepted.payload["user_verified"] is key.user_verified
     assert event("sign_in:completed").payload["strength"] == "phishing_resistant"
     binding.refresh_from_db()
     assert binding.last_used_at is not None and binding.last_counter == 1

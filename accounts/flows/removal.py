@@ -1,7 +1,7 @@
 """The owner takes a factor away, or does without two-step verification where the policy permits."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accounts import notices
 from accounts.errors import AccountsError, CannotTurnOff, LastAuthenticator, NotEnrolled
@@ -31,7 +31,7 @@ def _remove(person: User, binding_id: uuid.UUID) -> AccountsError | None:
     binding = live.filter(pk=binding_id).first()
     if binding is None:
         return NotEnrolled()
-    about = {"authenticator": str(binding.pk), "method": binding.kind}
+    about: dict[str, Any] = {"authenticator": str(binding.pk), "method": binding.kind}
     if not policy().may_remove(locked, binding.pk):
         record(Kind.AUTHENTICATOR_REMOVAL_REFUSED, actor=locked, target=locked, reason=LastAuthenticator.code, **about)
         return LastAuthenticator()

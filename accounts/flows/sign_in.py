@@ -117,7 +117,7 @@ def check_password(request: HttpRequest, person: User, password: str) -> Proof:
     except ValidationError as error:
         raise WrongPassword from error
     if found is None or found.pk != person.pk:
-        about = {"method": Method.PASSWORD, "reason": WrongPassword.code}
+        about: dict[str, Any] = {"method": Method.PASSWORD, "reason": WrongPassword.code}
         record(Kind.REAUTHENTICATION_FAILED, actor=person, target=person, **about)
         raise WrongPassword
     return password_proof()

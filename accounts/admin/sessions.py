@@ -27,7 +27,7 @@ class SessionAdmin(ScopedAdmin):
 
     tenant_path = "person__tenant"
     id_field = "public_id"
-    list_display = ("public_id", "owner", "created_at", "last_seen_at", "ip", "agent", "strength", "status")
+    list_display = ("last_seen_at", "owner", "status", "strength", "ip", "agent", "created_at", "public_id")
     list_filter = (TenantFilter, SessionStatusFilter)
     search_fields = ("person__email", "person__name")
     search_help_text = _("Search by mail address or name")

@@ -1,5 +1,6 @@
 """People, shown with what is demanded of them. Whatever is changed here, a flow changes and records."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,6 +8,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -39,13 +41,13 @@ class PersonAdmin(ScopedAdmin):
     form = PersonForm
     list_display = (
         "email",
-        "name",
-        "tenant",
-        "role",
-        "demanded",
         "methods",
+        "demanded",
+        "name",
+        "role",
+        "tenant",
         "mfa_enrolled_at",
-        "last_login",
+        "last_sign_in",
         "is_active",
     )
     list_filter = (TenantFilter, RoleFilter, EnrolledFilter, MethodFilter, ActiveFilter)
@@ -97,16 +99,15 @@ class PersonAdmin(ScopedAdmin):
         return [
             (None, {"fields": ("email", "name", "language", *tenant)}),
             (_("Rights"), {"fields": rights}),
-            (_("Two-step verification"), {"fields": ("demand", "methods", "mfa_enrolled_at", "grace_closed_at")}),
-            (_("Dates"), {"fields": ("date_joined", "first_sign_in_at", "last_login")}),
+            (_("Two-step verification"), {"fields": ("demand", "methods", "mfa_enrolled_at", "grace")}),
+            (_("Dates"), {"fields": ("date_joined", "last_sign_in")}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """On a person's page: their address, what is only a state, and one's own rights."""
         if obj is None:
             return []
-        states = ["demand", "methods", "mfa_enrolled_at", "grace_closed_at"]
-        fixed = ["email", *states, "date_joined", "first_sign_in_at", "last_login"]
+        fixed = ["email", "demand", "methods", "mfa_enrolled_at", "grace", "date_joined", "last_sign_in"]
         return fixed + (["role", "is_active", "tenant", "is_superuser"] if obj == request.user else [])
 
     def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> User:
@@ -194,6 +195,17 @@ class PersonAdmin(ScopedAdmin):
         if facts.mfa_required(person):
             return _("The policy requires two-step verification of this person.")
         return _("The policy does not require two-step verification of this person.")
+
+    @admin.display(description=_("last sign-in"), ordering="last_login", empty_value=_("never"))
+    def last_sign_in(self, person: User) -> datetime | None:
+        return person.last_login
+
+    @admin.display(description=_("grace"))
+    def grace(self, person: User) -> str | Promise:
+        """Whether this person could still be in grace: a reset ends it for good."""
+        if person.grace_closed_at is None:
+            return _("As the policy says")
+        return _("Ended by a reset on %(date)s") % {"date": date_format(person.grace_closed_at, "SHORT_DATE_FORMAT")}
 
     @admin.display(description=_("methods"))
     def methods(self, person: Any) -> SafeString:

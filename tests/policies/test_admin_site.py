@@ -9,17 +9,18 @@ from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
 from accounts.admin.scope import ScopedAdmin
 from accounts.gates import Gate, gate_of
-from accounts.models import Session, User
+from accounts.models import Binding, Session, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
 from tests.factories import AdministratorFactory, TenantFactory, UserFactory, client_of, enrol_totp, verified_client
-from tests.policies.admin_scene import Side, events, last_event, root, url
+from tests.policies.admin_scene import Side, a_group, events, last_event, root, url
 
 pytestmark = pytest.mark.django_db
 
@@ -151,6 +152,26 @@ def test_a_new_admin_shows_nothing_to_tenants_unless_it_says_how() -> None:
         Forgetful(Group, admin.site).get_queryset(request)
     for permission in ("add", "change", "delete"):
         assert not getattr(Forgetful(Group, admin.site), f"has_{permission}_permission")(request)
+
+
+# security 84
+def test_forms_yet_to_come_offer_what_is_in_scope() -> None:
+    """A field that points to another model takes only what the person could look at, and nothing unregistered."""
+
+    class Coming(ScopedAdmin):
+        tenant_path = "person__tenant"
+
+    mine, theirs = Side(), Side()
+    request = type("Request", (), {"user": mine.administrator})()
+    pages = Coming(Binding, admin.site)
+    person = pages.formfield_for_dbfield(Binding._meta.get_field("person"), request)
+    assert set(person.queryset) == {mine.administrator, mine.person}
+    assert theirs.person not in person.queryset
+    assert not isinstance(person.widget, RelatedFieldWidgetWrapper)
+    assert not pages.formfield_for_dbfield(Binding._meta.get_field("authenticator"), request).queryset.exists()
+    groups = pages.formfield_for_dbfield(User._meta.get_field("groups"), request)
+    a_group()
+    assert not groups.queryset.exists()
 
 
 def test_djangos_own_log_of_the_admin_stays_empty() -> None:

@@ -5,7 +5,7 @@ leave either the old or the new state (security 61).
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
@@ -89,8 +89,12 @@ def bound(
     *,
     event: Kind = Kind.AUTHENTICATOR_ADDED,
     user_verified: bool = False,
+    **facts: object,
 ) -> Proof:
-    """What follows every new factor: state, version, event, notice, and the proof for this session."""
+    """What follows every new factor: state, version, event, notice, and the proof for this session.
+
+    `facts` go into the event beside kind and name.
+    """
     if person.mfa_enrolled_at is None:
         person.mfa_enrolled_at = binding.bound_at
         person.save(update_fields=["mfa_enrolled_at"])

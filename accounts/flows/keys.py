@@ -160,7 +160,16 @@ def _bind(person: User, session: "SessionStore", new: NewCredential, name: str) 
     locked = bindings.lock_unchanged(person, session)
     binding = bindings.new_binding(locked, Binding.Kind.WEBAUTHN, name=name, data={"name": name})
     webauthn.store(binding, new)
-    return bindings.bound(locked, session, binding, user_verified=new.user_verified)
+    return bindings.bound(
+        locked,
+        session,
+        binding,
+        user_verified=new.user_verified,
+        aaguid=str(new.aaguid),
+        attestation=new.attestation,
+        passwordless=new.passwordless,
+        backed_up=new.backed_up,
+    )
 
 
 def _stands_alone(person: User, session: "SessionStore") -> bool:

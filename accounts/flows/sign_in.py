@@ -52,7 +52,13 @@ def start(session: "SessionStore", person: User, proof: Proof) -> None:
     elif session.session_key is not None:
         session.cycle_key()
     session.start_proving(person, proof)
-    record(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, actor=person, target=person, method=proof.method)
+    record(
+        Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED,
+        actor=person,
+        target=person,
+        method=proof.method,
+        authenticator=None if proof.binding is None else str(proof.binding),
+    )
 
 
 def password_proof() -> Proof:

@@ -9,8 +9,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
@@ -32,16 +34,26 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """The language chosen with the switch, else the person's own, else what the browser asks for."""
+    """The language chosen with the switch, else the person's own, else what the browser asks for.
+
+    No address of the site carries a language, so none is looked for there.
+    """
 
     def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
+        translation.activate(self.of_person(request) or translation.get_language_from_request(request))
+        request.LANGUAGE_CODE = translation.get_language()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        patch_vary_headers(response, ("Accept-Language",))
+        response.headers.setdefault("Content-Language", translation.get_language())
+        return response
+
+    def of_person(self, request: HttpRequest) -> str:
+        """What the signed-in person has chosen for good; nobody is looked up where that changes nothing."""
         if settings.LANGUAGE_COOKIE_NAME in request.COOKIES or settings.SESSION_COOKIE_NAME not in request.COOKIES:
-            return
-        language = getattr(request.user, "language", "")
-        if language and translation.check_for_language(language):
-            translation.activate(language)
-            request.LANGUAGE_CODE = translation.get_language()
+            return ""
+        language: str = getattr(request.user, "language", "")
+        return language if language and translation.check_for_language(language) else ""
 
 
 def _person_once(request: Any) -> User | AnonymousUser:

@@ -13,6 +13,7 @@ from accounts.errors import TooManyRequests
 from accounts.flows import sign_in, throttles
 from accounts.models import User
 from accounts.models.people import normalise_address
+from audit.log import unit_of_work
 
 LONGEST_CODE = 64  # characters, of either kind
 LONGEST_ADDRESS = 254  # characters: the longest mail path of RFC 5321
@@ -30,9 +31,10 @@ class LoginForm(allauth_forms.LoginForm):
         self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
-        if self.user.is_active:
-            sign_in.start(request.session, self.user, sign_in.password_proof())  # type: ignore[arg-type]
-        response: HttpResponse = super().login(request, redirect_url=redirect_url)
+        with unit_of_work():
+            if self.user.is_active:
+                sign_in.start(request.session, self.user, sign_in.password_proof())  # type: ignore[arg-type]
+            response: HttpResponse = super().login(request, redirect_url=redirect_url)
         return response
 
 

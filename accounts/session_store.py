@@ -181,7 +181,7 @@ class SessionStore(DatabaseStore):
             return self.create()
         row = self.create_model_instance(self._get_session(no_load=must_create))
         if must_create:
-            Session.objects.bulk_create([row])
+            models.Model.save(row, force_insert=True)  # one statement; Session.save itself refuses
         else:
             columns = {"session_data", "expire_date", "person_id", *self._changed}
             written = {name: getattr(row, name) for name in columns}

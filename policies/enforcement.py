@@ -50,7 +50,7 @@ def role_mark(person: User) -> str:
 
 def judge(session: "SessionStore", person: User, now: datetime | None = None) -> Judgement:
     """Ask the engine about this session; two queries (rules, and what the person owns)."""
-    rules = facts.rules_of(person.tenant_id)
+    rules = facts.rules_for(person)
     gathered = facts.gather(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
     return Judgement(engine.decide(rules, gathered, now or timezone.now()), rules, gathered)
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts import keyring
 from accounts.adapters import SUPPORTED_TYPE
@@ -38,12 +38,22 @@ def _floor_digest(*inputs: object) -> str:
 
 def rules_of(tenant_id: uuid.UUID) -> engine.Rules | None:
     """The rules in force for a tenant, in one query; None when there is no policy (and nobody gets in)."""
-    version = (
-        PolicyVersion.objects.filter(policy__tenant_id=tenant_id, number=F("policy__version"))
-        .select_related("policy")
-        .first()
-    )
+    version = _versions(tenant_id).select_related("policy").first()
     return None if version is None else rules_from(version)
+
+
+def rules_for(person: User) -> engine.Rules | None:
+    """As `rules_of` for the person's tenant, which comes along in the same query if it is not there yet."""
+    version = _versions(person.tenant_id).select_related("policy__tenant").first()
+    if version is None:
+        return None
+    if not User.tenant.is_cached(person):
+        person.tenant = version.policy.tenant
+    return rules_from(version)
+
+
+def _versions(tenant_id: uuid.UUID) -> QuerySet[PolicyVersion]:
+    return PolicyVersion.objects.filter(policy__tenant_id=tenant_id, number=F("policy__version"))
 
 
 def rules_from(version: PolicyVersion) -> engine.Rules:

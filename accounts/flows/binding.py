@@ -5,7 +5,7 @@ leave either the old or the new state (security 61).
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from allauth.mfa.models import Authenticator
 from django.utils import timezone

@@ -72,16 +72,21 @@ def bind(stage: Any, person: User) -> None:
 
 
 def pending(request: HttpRequest) -> Any | None:
-    """The login stage of a sign-in that waits for its second factor, or None.
+    """The login stage of a sign-in that waits for its second factor, or None; looked up once a request.
 
     A sign-in whose footing changed meanwhile, or whose person or tenant was switched off, is ended here.
     """
+    if not hasattr(request, "_pending_sign_in"):
+        request._pending_sign_in = _pending(request)  # type: ignore[attr-defined]
+    return request._pending_sign_in
+
+
+def _pending(request: HttpRequest) -> Any | None:
     stage = allauth_compat.get_pending_stage(request)
     if stage is None or stage.key != SECOND_FACTOR_STAGE or stage.login.user is None:
         return None
-    person = User.objects.select_related("tenant").filter(pk=stage.login.user.pk).first()
-    if person is not None and person.is_active and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
-        stage.login.user = person
+    person = stage.login.user
+    if person.is_active and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
         return stage
     abandon(request, person)
     return None
@@ -95,12 +100,11 @@ def abandon(request: HttpRequest, person: User | None = None, *, reason: str = "
     request.session.flush()
 
 
-@unit_of_work
 def complete(person: User, session: "SessionStore") -> None:
-    """Somebody is signed in: note when, and record with what."""
-    if person.first_sign_in_at is None:
-        person.first_sign_in_at = timezone.now()
-        person.save(update_fields=["first_sign_in_at"])
+    """Somebody is signed in: note when, and record with what. Within the caller's unit of work."""
+    person.last_login = timezone.now()
+    person.first_sign_in_at = person.first_sign_in_at or person.last_login
+    User.objects.filter(pk=person.pk).update(last_login=person.last_login, first_sign_in_at=person.first_sign_in_at)
     proofs = session.proofs_of(person)
     strength = assurance.strength_of(proofs)
     record(

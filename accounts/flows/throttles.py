@@ -8,8 +8,10 @@ password failures count per *account and network* and per *network*. Codes are l
 import hashlib
 import ipaddress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -56,19 +58,20 @@ def here() -> str:
 def count(*limits: tuple[Limit, str], now: datetime | None = None) -> None:
     """Count one try against each (limit, subject); raises TooManyRequests when one is used up.
 
-    The try is counted before it is evaluated, by one conditional UPDATE each, so that parallel tries cannot
+    The try is counted before it is evaluated, all of them in one statement, so that parallel tries cannot
     outrun the limit.
     """
     now = now or timezone.now()
-    refused = [until for limit, subject in limits if (until := _count(limit, subject, now)) is not None]
-    if refused:
-        raise TooManyRequests(max(refused))
+    by_key = {_key(limit, subject): limit for limit, subject in limits}
+    over = [row for row in _counted(by_key, now) if row.count > by_key[row.key].count]
+    if over:
+        raise TooManyRequests(max(_pause(by_key[row.key], row, now) for row in over))
 
 
 def forgive(*limits: tuple[Limit, str]) -> None:
     """Take one try back: it succeeded. Never clears what others failed."""
-    for limit, subject in limits:
-        Throttle.objects.filter(key=_key(limit, subject), count__gt=0).update(count=F("count") - 1)
+    keys = [_key(limit, subject) for limit, subject in limits]
+    Throttle.objects.filter(key__in=keys, count__gt=0).update(count=F("count") - 1)
 
 
 def idle(now: datetime) -> QuerySet[Throttle]:
@@ -76,33 +79,46 @@ def idle(now: datetime) -> QuerySet[Throttle]:
     return Throttle.objects.filter(window_ends_at__lt=now - LONGEST_PAUSE)
 
 
-def _count(limit: Limit, subject: str, now: datetime) -> datetime | None:
-    """Count, and return None; or the time when the next try is possible."""
-    rows = Throttle.objects.filter(key=_key(limit, subject))
-    if rows.filter(window_ends_at__gt=now, count__lt=limit.count).update(count=F("count") + 1):
-        return None
-    row, made = Throttle.objects.get_or_create(
-        key=_key(limit, subject), defaults={"count": 1, "window_ends_at": now + limit.window}
-    )
-    if made:
-        return None
-    if row.window_ends_at > now:
-        return _pause(limit, row, now) if row.count >= limit.count else _count(limit, subject, now)
-    level = row.level if now - row.window_ends_at < LONGEST_PAUSE else 0
-    over = rows.filter(window_ends_at=row.window_ends_at)
-    if over.update(count=1, level=level, window_ends_at=now + limit.window):
-        return None
-    return _count(limit, subject, now)  # somebody else began the new window
+def _counted(by_key: dict[str, Limit], now: datetime) -> list[Throttle]:
+    """Add one to each counter, or begin its window anew, in one upsert; the rows as they stand then.
+
+    A window that ended less than the longest pause ago leaves its level: whoever goes on waits longer.
+    """
+    adapt = connection.ops.adapt_datetimefield_value
+    values: list[Any] = []
+    for key in sorted(by_key):  # always in this order, so that two tries never wait for each other in a ring
+        values += [key, adapt(now + by_key[key].window)]
+    rows = ", ".join(["(%s, 1, %s, 0)"] * len(by_key))
+    moments = [adapt(now), adapt(now - LONGEST_PAUSE), adapt(now)]
+    with connection.cursor() as cursor:
+        cursor.execute(_UPSERT.format(rows=rows), [*values, *moments])
+        found = cursor.fetchall()
+    return [
+        Throttle(key=key, count=count, window_ends_at=_aware(ends), level=level) for key, count, ends, level in found
+    ]
+
+
+_UPSERT = """
+INSERT INTO accounts_throttle AS t (key, count, window_ends_at, level) VALUES {rows}
+ON CONFLICT (key) DO UPDATE SET
+  count = CASE WHEN t.window_ends_at <= %s THEN 1 ELSE t.count + 1 END,
+  level = CASE WHEN t.window_ends_at <= %s THEN 0 ELSE t.level END,
+  window_ends_at = CASE WHEN t.window_ends_at <= %s THEN excluded.window_ends_at ELSE t.window_ends_at END
+RETURNING key, count, window_ends_at, level
+"""
+
+
+def _aware(moment: datetime) -> datetime:
+    """What the database returned for a time, in UTC (SQLite keeps none)."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _pause(limit: Limit, row: Throttle, now: datetime) -> datetime:
-    """Used up: turn the rest of the window into a pause, once; every further try meets the same end."""
-    if row.count > limit.count:
+    """Used up: the first to notice turns the rest of the window into a pause; every later try meets the same end."""
+    if row.count > limit.count + 1:
         return row.window_ends_at
-    until: datetime = now + min(limit.pause * 2**row.level, LONGEST_PAUSE)
-    Throttle.objects.filter(key=row.key, count=row.count).update(
-        count=limit.count + 1, level=F("level") + 1, window_ends_at=until
-    )
+    until = now + min(limit.pause * 2**row.level, LONGEST_PAUSE)
+    Throttle.objects.filter(key=row.key).update(level=F("level") + 1, window_ends_at=until)
     return until
 
 

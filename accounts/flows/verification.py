@@ -7,6 +7,7 @@ alone; the others stay usable.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -76,7 +77,7 @@ def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof
         return barred
     refusal = _LOOKS[method](binding, entered, now)
     if refusal is None:
-        _note_success(person, binding, now)
+        _note_success(person, binding)
         return Proof(method=method, at=now, binding=binding.pk, bound_at=binding.bound_at)
     if not isinstance(refusal, Unreadable):
         _note_failure(person, binding, refusal, now)
@@ -108,7 +109,7 @@ def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsErro
     if step is None:
         return WrongCode()
     fresh = Binding.objects.filter(pk=binding.pk, last_counter__lt=step, unbound_at=None)
-    return None if fresh.update(last_counter=step) else CodeAlreadyUsed()
+    return None if fresh.update(last_counter=step, **_forgiven(now)) else CodeAlreadyUsed()
 
 
 def _stored_secret(binding: Binding) -> str:
@@ -124,14 +125,21 @@ def _look_at_recovery_code(binding: Binding, entered: str, now: datetime) -> Acc
         return WrongRecoveryCode()
     unspent = RecoveryCode.objects.filter(binding=binding, used_at=None)
     spent = unspent.filter(digest=recovery_codes.digest_of(symbols)).update(used_at=now)
-    return None if spent == 1 else WrongRecoveryCode()
+    if spent != 1:
+        return WrongRecoveryCode()
+    Binding.objects.filter(pk=binding.pk).update(**_forgiven(now))
+    return None
+
+
+def _forgiven(now: datetime) -> dict[str, Any]:
+    """What a right code leaves on its authenticator."""
+    return {"failures": 0, "paused_until": None, "last_used_at": now}
 
 
 _LOOKS: dict[Method, Look] = {Method.TOTP: _look_at_totp, Method.RECOVERY_CODE: _look_at_recovery_code}
 
 
-def _note_success(person: User, binding: Binding, now: datetime) -> None:
-    Binding.objects.filter(pk=binding.pk).update(failures=0, paused_until=None, last_used_at=now)
+def _note_success(person: User, binding: Binding) -> None:
     _record(Kind.SECOND_FACTOR_ACCEPTED, person, binding, Outcome.OK)
     if binding.kind == Method.RECOVERY_CODE:
         left = RecoveryCode.objects.filter(binding=binding, used_at=None).count()

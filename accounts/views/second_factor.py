@@ -42,7 +42,7 @@ class FactorPage(Page, ABC):
         if "cancel" in request.POST:
             return self.cancel()
         try:
-            proof = self.check(self.current())
+            proof = self.check(self.posted())
         except (NotEnrolled, SecretsUnavailable):
             raise
         except AccountsError as refusal:
@@ -52,6 +52,11 @@ class FactorPage(Page, ABC):
     def offered(self) -> list[methods.Option]:
         """The person's methods that would do here, keys first."""
         return methods.options(self.person)
+
+    def posted(self) -> Method | None:
+        """The method that a form says it is for; the flow knows whether the person has it."""
+        stated = self.request.POST.get("method", "")
+        return Method(stated) if stated in _FORMS and stated != Method.PASSWORD else self.current()
 
     def current(self) -> Method | None:
         """The method in use: the one asked for if the person has it, else the first usable, else the first."""

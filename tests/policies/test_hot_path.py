@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Session
 from policies import enforcement
-from tests.factories import TenantFactory, UserFactory, verified_client
+from tests.factories import PASSWORD, TenantFactory, UserFactory, enrol_totp, next_code, verified_client
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +41,17 @@ def test_an_ordinary_request_writes_nothing(client, django_assert_num_queries, c
     with django_assert_num_queries(2) as captured:
         client.get(reverse("account_set_password"))
     assert "last_seen_at" in captured[1]["sql"]
+
+
+def test_a_sign_in_by_password_and_code_is_thirty_statements_in_all():
+    person = UserFactory(tenant=TenantFactory())
+    secret = enrol_totp(person)
+    browser = Client()
+    with CaptureQueriesContext(connection) as captured:
+        browser.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
+        browser.post(reverse("mfa_authenticate"), {"code": next_code(secret), "method": "totp"})
+    assert browser.get(reverse("home")).status_code == 200
+    assert len(captured) <= 32, "\n".join(query["sql"] for query in captured)
 
 
 def test_the_first_request_after_a_change_asks_and_the_next_does_not(client, django_assert_num_queries):

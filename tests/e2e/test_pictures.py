@@ -8,20 +8,18 @@ shown any more fails here before it is missing there. Clock, names, secrets and 
 
 import hashlib
 import itertools
-import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import BrowserContext, Page
 
 from accounts.authenticators import recovery_codes, totp
-from accounts.flows import keys
-from accounts.models import Binding, Tenant, User
+from accounts.models import Tenant, User
 from tests.e2e.album import Album
+from tests.e2e.people import add_key
 from tests.e2e.walk import LOGIN, choose, confirm_app, give_code, heading, sign_in
 from tests.factories import (
     TenantFactory,
@@ -29,12 +27,8 @@ from tests.factories import (
     enrol_recovery_codes,
     enrol_totp,
     next_code,
-    password_proof,
-    proof_of,
-    session_of,
 )
 from tests.harness.codes import Clock
-from tests.soft_authenticator import SoftKey
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -91,20 +85,6 @@ def example_code(number: int) -> str:
     return "-".join(map("".join, groups))
 
 
-def add_key(person: User, name: str, **particulars: object) -> None:
-    """A key of theirs, enrolled through the flow."""
-    session = session_of(person, password_proof(), *_proofs(person))
-    passwordless = bool(particulars.get("resident", False))
-    options = keys.begin_adding(person, session, passwordless=passwordless)
-    answer = SoftKey(**particulars).create(options, settings.WEBAUTHN_ORIGINS[0])
-    keys.add(person, session, json.dumps(answer), name=name)
-    person.refresh_from_db()
-
-
-def _proofs(person: User) -> list[object]:
-    return [proof_of(binding) for binding in Binding.objects.filter(person=person, unbound_at=None, kind="totp")]
-
-
 def test_sign_in(card: Page, album: Album, acme):
     card.goto(LOGIN)
     heading(card, "Sign in")
@@ -144,7 +124,7 @@ def test_security(new_context, album: Album, dana, clock: Clock, name, window):
     secret = enrol_totp(dana)
     enrol_recovery_codes(dana)
     add_key(dana, "Work laptop", resident=True, aaguid=WINDOWS_HELLO)
-    add_key(dana, "Blue key", resident=False, aaguid=YUBIKEY_5_NFC)
+    add_key(dana, "Blue key", aaguid=YUBIKEY_5_NFC)
     clock.forward(timedelta(days=40))
     page = new_context(**window).new_page()
     sign_in(page, dana, "/accounts/2fa/")

@@ -76,16 +76,17 @@ def pending(request: HttpRequest) -> Any | None:
 
     A sign-in whose footing changed meanwhile, or whose person or tenant was switched off, is ended here.
     """
-    if not hasattr(request, "_pending_sign_in"):
-        request._pending_sign_in = _pending(request)  # type: ignore[attr-defined]
-    return request._pending_sign_in
+    known = vars(request)
+    if "pending_sign_in" not in known:
+        known["pending_sign_in"] = _pending(request)
+    return known["pending_sign_in"]
 
 
 def _pending(request: HttpRequest) -> Any | None:
     stage = allauth_compat.get_pending_stage(request)
     if stage is None or stage.key != SECOND_FACTOR_STAGE or stage.login.user is None:
         return None
-    person = stage.login.user
+    person = cast("User", stage.login.user)
     if person.is_active and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
         return stage
     abandon(request, person)

@@ -115,8 +115,9 @@ def _aware(moment: datetime) -> datetime:
 
 def _pause(limit: Limit, row: Throttle, now: datetime) -> datetime:
     """Used up: the first to notice turns the rest of the window into a pause; every later try meets the same end."""
+    until: datetime = row.window_ends_at
     if row.count > limit.count + 1:
-        return row.window_ends_at
+        return until
     until = now + min(limit.pause * 2**row.level, LONGEST_PAUSE)
     Throttle.objects.filter(key=row.key).update(level=F("level") + 1, window_ends_at=until)
     return until

@@ -80,6 +80,10 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         """The person’s methods whose proof makes the session fresh, preferred first; none where a password does."""
         return ()
 
+    def satisfying_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
+        """The person's methods of which one would end a step-up of this session, preferred first."""
+        return ()
+
     def is_demanded(self, person: User) -> bool:
         """Whether a second factor is demanded of this person."""
         return True

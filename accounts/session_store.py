@@ -144,7 +144,7 @@ class SessionStore(DatabaseStore):
 
     def prove(self, person: User, proof: assurance.Proof) -> None:
         """Add a proof to those of the same person; the newest of each authenticator is kept."""
-        kept = [old for old in self.proofs_of(person) if (old.method, old.binding) != (proof.method, proof.binding)]
+        kept = [old for old in self.proofs_of(person) if _sort(old) != _sort(proof)]
         self[PROVED_BY] = str(person.pk)
         self.change(proofs=assurance.to_json([*kept, proof]), **VOID_GRANT)
 
@@ -376,6 +376,11 @@ def _converted(converters: Iterable[Callable[..., Any]], column: Any, connection
     for convert in converters:
         value = convert(value, column, connection)
     return value
+
+
+def _sort(proof: assurance.Proof) -> tuple[object, ...]:
+    """Proofs of one sort replace each other; a touch alone never replaces what verified the user too."""
+    return proof.method, proof.binding, proof.user_verified
 
 
 @cache

@@ -44,6 +44,9 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
             return ()
         return sensitive.refreshed_by(judged.rules, judged.facts, timezone.now())
 
+    def satisfying_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
+        return enforcement.judge(session, person).decision.satisfied_by
+
     def is_demanded(self, person: User) -> bool:
         return facts.mfa_required(person)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils import timezone
 
 from accounts import notices
 from accounts.assurance import Method
@@ -37,9 +38,7 @@ def make(person: User, session: "SessionStore", *, first: bool = False) -> list[
         bindings.require_fresh(person, session)
     if not live.exclude(kind=Binding.Kind.RECOVERY_CODE).exists():
         raise NotEnrolled
-    if old is not None:
-        bindings.unbind(old, actor=locked, reason="regenerated")
-    codes = _store(locked)
+    codes = _store(old or bindings.new_binding(locked, Binding.Kind.RECOVERY_CODE))
     people.raise_security_version(locked)
     record(Kind.RECOVERY_CODES_MADE, actor=locked, target=locked, count=len(codes))
     notices.send("recovery_codes_made", locked, what="")
@@ -66,10 +65,13 @@ def are_current(person: User, codes: list[str]) -> bool:
     return bool(codes) and len(digests) == len(codes) == known.count()
 
 
-def _store(person: User) -> list[str]:
+def _store(binding: Binding) -> list[str]:
+    """Fill a set anew. The binding stays the same, so that a session which a code let in keeps its proof."""
     codes = [recovery_codes.new_code() for _ in range(settings.MFA_RECOVERY_CODE_COUNT)]
-    binding = bindings.new_binding(person, Binding.Kind.RECOVERY_CODE)
+    binding.codes.all().delete()
     RecoveryCode.objects.bulk_create(
         RecoveryCode(binding=binding, digest=recovery_codes.digest_of(code.replace("-", ""))) for code in codes
     )
+    fresh = {"bound_at": timezone.now(), "failures": 0, "paused_until": None, "locked_at": None}
+    Binding.objects.filter(pk=binding.pk).update(**fresh)
     return codes

@@ -135,6 +135,12 @@ class SecondFactorView(FactorPage):
             self.person = self.stage.login.user
         return super().dispatch(request, *args, **kwargs)
 
+    def offered(self) -> list[methods.Option]:
+        """Only what would do: where a key is demanded, an app is not offered beside it."""
+        owned = methods.options(self.person)
+        enough = policy().satisfying_methods(self.person, self.request.session)
+        return [option for option in owned if option.method in enough] or owned
+
     def extra(self) -> dict[str, Any]:
         return {"cancel_url": reverse("mfa_authenticate")}
 

@@ -228,6 +228,17 @@ def test_ten_codes_are_made_and_a_new_set_ends_the_old():
     assert recovery.are_current(person, second)
 
 
+def test_a_session_that_a_code_let_in_keeps_its_proof_when_it_makes_new_codes():
+    person = UserFactory()
+    enrol_totp(person)
+    enrol_recovery_codes(person)
+    held = live_binding(person, "recovery_code")
+    recovery.make(person, session_of(person, password_proof(), proof_of(live_binding(person))))
+    again = live_binding(person, "recovery_code")
+    assert again.pk == held.pk
+    assert again.bound_at > held.bound_at
+
+
 def test_a_second_set_needs_a_fresh_factor_and_the_first_a_factor():
     person = UserFactory()
     with pytest.raises(NotEnrolled):

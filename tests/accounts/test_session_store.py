@@ -1,5 +1,6 @@
 """Our sessions: one SELECT, keys that die, columns that survive, ends that stay ended."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -173,3 +174,10 @@ def test_expired_sessions_are_cleared(clock):
     clock.forward(timedelta(days=2))
     SessionStore.clear_expired()
     assert not Session.objects.exists()
+
+
+def test_a_touch_alone_does_not_replace_what_verified_the_user():
+    person, key = UserFactory(), uuid.uuid4()
+    session = session_of(person, Proof(method=Method.WEBAUTHN, at=timezone.now(), binding=key, user_verified=True))
+    session.prove(person, Proof(method=Method.WEBAUTHN, at=timezone.now(), binding=key))
+    assert [proof.user_verified for proof in session.proofs_of(person)] == [True, False]

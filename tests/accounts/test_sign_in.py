@@ -7,7 +7,7 @@ from django.conf import settings as site_settings
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Binding, Session, User
+from accounts.models import Binding, Session, User, WebAuthnCredential
 from accounts.session_store import stored_key
 from audit.models import AuditEvent
 from tests.factories import (
@@ -225,6 +225,28 @@ def test_somebody_without_an_active_account_or_tenant_is_told_after_the_right_pa
     response = give_password(client, other)
     assert response.status_code == 403
     assert events(other)[-1] == "sign_in:refused"
+
+
+@pytest.mark.security(49)
+def test_where_a_key_is_demanded_an_app_is_not_offered_beside_it(client):
+    tenant = TenantFactory()
+    person = UserFactory(tenant=tenant)
+    enrol_totp(person)
+    key = Binding.objects.create(person=person, kind="webauthn", name="Blue key")
+    WebAuthnCredential.objects.create(
+        binding=key,
+        credential_id=b"id",
+        public_key=b"key",
+        algorithm=-7,
+        aaguid=key.pk,
+        user_verified=False,
+        backup_eligible=False,
+        backed_up=False,
+    )
+    publish_rules(tenant, strength={"user": "phishing_resistant"}, grace_days=0)
+    give_password(client, person)
+    page = client.get(SECOND)
+    assert [choice.method for choice in page.context["methods"]] == ["webauthn"]
 
 
 def test_under_every_level_who_owns_a_factor_is_asked(client):

@@ -196,9 +196,9 @@ class PersonAdmin(ScopedAdmin):
             return _("The policy requires two-step verification of this person.")
         return _("The policy does not require two-step verification of this person.")
 
-    @admin.display(description=_("last sign-in"), ordering="last_login", empty_value=_("never"))
-    def last_sign_in(self, person: User) -> datetime | None:
-        return person.last_login
+    @admin.display(description=_("last sign-in"), ordering="last_login")
+    def last_sign_in(self, person: User) -> datetime | Promise:
+        return person.last_login or _("never")
 
     @admin.display(description=_("grace"))
     def grace(self, person: User) -> str | Promise:

@@ -84,7 +84,8 @@ class PolicyForm(forms.Form):
         self.current = current
         self.before = _readable(current.document)
         kwargs["initial"] = {**_initial(self.before), "enabled": current.enabled, "based_on": current.number}
-        super().__init__(*args, label_suffix="", **kwargs)
+        kwargs["label_suffix"] = ""
+        super().__init__(*args, **kwargs)
         unsupported = set(documents.METHODS) - set(supported_methods())
         if unsupported:
             names = ", ".join(str(_NAMES[name]) for name in documents.METHODS if name in unsupported)

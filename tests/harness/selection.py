@@ -39,7 +39,7 @@ class Selection:
             config.stash[LEFT_OUT].update(f"marked {part}, run on {absent[part]}" for part in others[:1])
         if left_out:
             config.hook.pytest_deselected(items=left_out)
-            items[:] = kept
+        items[:] = sorted(kept, key=_drives_a_browser)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
@@ -73,6 +73,11 @@ class Selection:
 def in_ci() -> bool:
     """Whether a missing server is a failure."""
     return os.environ.get("CI", "").lower() in ("1", "true", "on", "yes")
+
+
+def _drives_a_browser(item: pytest.Item) -> bool:
+    """These come last: Playwright leaves its event loop running, and then no other can run in this thread."""
+    return item.get_closest_marker("e2e") is not None
 
 
 def _lacks() -> dict[str, str]:

@@ -28,7 +28,7 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        request.user = SimpleLazyObject(partial(_person_once, request))  # type: ignore[assignment]
+        request.user = SimpleLazyObject(partial(person_in, request))  # type: ignore[assignment]
         request.auser = partial(_aperson, request)
         context.set_person(request.user)
 
@@ -40,23 +40,25 @@ class LanguageMiddleware(LocaleMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        translation.activate(self.of_person(request) or translation.get_language_from_request(request))
-        request.LANGUAGE_CODE = translation.get_language()
+        language = self.of_person(request) or translation.get_language_from_request(request)
+        translation.activate(language)
+        request.LANGUAGE_CODE = language
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         patch_vary_headers(response, ("Accept-Language",))
-        response.headers.setdefault("Content-Language", translation.get_language())
+        response.headers.setdefault("Content-Language", request.LANGUAGE_CODE)
         return response
 
     def of_person(self, request: HttpRequest) -> str:
         """What the signed-in person has chosen for good; nobody is looked up where that changes nothing."""
         if settings.LANGUAGE_COOKIE_NAME in request.COOKIES or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return ""
-        language: str = getattr(request.user, "language", "")
+        language: str = getattr(person_in(request), "language", "")
         return language if language and translation.check_for_language(language) else ""
 
 
-def _person_once(request: Any) -> User | AnonymousUser:
+def person_in(request: Any) -> User | AnonymousUser:
+    """Whoever asks: `request.user` without its lazy wrapping, which costs at every look."""
     found: User | AnonymousUser | None = getattr(request, "_cached_user", None)
     if found is None:
         found = request._cached_user = person_of(request.session) or AnonymousUser()
@@ -64,7 +66,7 @@ def _person_once(request: Any) -> User | AnonymousUser:
 
 
 async def _aperson(request: HttpRequest) -> User | AnonymousUser:
-    return await sync_to_async(_person_once)(request)
+    return await sync_to_async(person_in)(request)
 
 
 def person_of(session: Any) -> User | None:

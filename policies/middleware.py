@@ -9,14 +9,16 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.deprecation import MiddlewareMixin
 
 from accounts.flows import sign_in
 from accounts.gates import Gate, GatedRequest, Standing, gate_of
+from accounts.middleware import person_in
+from accounts.models import User
 from accounts.problems import problem, wants_json
 from audit.kinds import Kind
 from audit.log import Outcome as EventOutcome
@@ -29,11 +31,19 @@ _STOPPED = "stopped"  # what was last recorded as a stop in this session, so tha
 _NOBODY = Standing()
 
 
-class EnforcementMiddleware(MiddlewareMixin):
+class EnforcementMiddleware:
     """Lets a request through to its view, or answers with the page that helps."""
 
-    def process_request(self, request: GatedRequest) -> None:
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: GatedRequest) -> Any:
         request.gate = _NOBODY
+        return self.get_response(request)
 
     def process_view(
         self, request: GatedRequest, view: Callable[..., Any], args: object, kwargs: object
@@ -41,10 +51,10 @@ class EnforcementMiddleware(MiddlewareMixin):
         gate = gate_of(view)
         if gate is Gate.PUBLIC:
             return None
-        if not request.user.is_authenticated:
+        person = person_in(request)
+        if not isinstance(person, User):
             return self.from_nobody(request, gate)
-        now = timezone.now()
-        session, person = request.session, request.user
+        now, session = timezone.now(), request.session
         if enforcement.holds_grant(session, person, now):
             row = session.row
             if row.grant_deadline is not None:

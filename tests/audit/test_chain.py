@@ -270,8 +270,8 @@ def test_equal_personal_values_have_different_digests(recorded: list[AuditEvent]
 def test_an_edit_in_the_table_is_named(recorded: list[AuditEvent], assignment: str, fault: Fault) -> None:
     with transaction.atomic(), lifted(connection), connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE audit_auditevent SET {assignment} WHERE request_id = %s AND sequence = 3",  # noqa: S608
-            [recorded[2].request_id],
+            f"UPDATE audit_auditevent SET {assignment} WHERE id = %s",  # noqa: S608
+            [AuditEvent._meta.pk.get_db_prep_value(recorded[2].pk, connection)],
         )
         assert cursor.rowcount == 1
     assert first_fault(events_of(recorded[0].chain)) is fault

@@ -36,6 +36,23 @@ from tests.harness.browser import Passkey
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 Check = Callable[[Page], None]
+STICKING_OUT = """() => {
+  const found = []
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  while (words.nextNode()) {
+    const parent = words.currentNode.parentElement
+    const range = document.createRange()
+    range.selectNodeContents(words.currentNode)
+    const box = parent.closest("li, td, th, .card, .panel, .note, .choice, .btn, main")
+    const clipped = parent.closest(".visually-hidden, .who, .brand, svg, script, noscript")
+    if (!box || clipped || !parent.checkVisibility() || !words.currentNode.data.trim()) continue
+    const style = getComputedStyle(box), edge = box.getBoundingClientRect()
+    const left = edge.left + parseFloat(style.paddingLeft), right = edge.right - parseFloat(style.paddingRight)
+    const out = Array.from(range.getClientRects()).some((word) => word.right > right + 1 || word.left < left - 1)
+    if (out) found.push(words.currentNode.data.trim())
+  }
+  return found
+}"""
 
 
 @pytest.fixture
@@ -47,6 +64,20 @@ def person() -> User:
     return UserFactory(
         tenant=tenant, email="maximiliane.mustermann-beispiel@subdivision.example.com", name="Maximiliane"
     )
+
+
+@pytest.fixture
+def assert_accessible(assert_accessible: Check) -> Check:
+    """As everywhere, and no word sticks out of its box on a telephone."""
+
+    def check(page: Page) -> None:
+        assert_accessible(page)
+        was = page.viewport_size
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.evaluate(STICKING_OUT) == [], page.url
+        page.set_viewport_size(was)
+
+    return check
 
 
 @pytest.fixture

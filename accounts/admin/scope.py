@@ -19,6 +19,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import IntegrityError
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -47,7 +48,6 @@ class FlowForm(ModelForm):
     """A form that a flow saves: when the flow refuses, its sentence is shown above what was typed."""
 
     refusal: ClassVar[AccountsError | None] = None
-    actor: ClassVar["User"]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -213,7 +213,7 @@ class ScopedAdmin(ModelAdmin):
         if (shown := kwargs.get("fields")) is not None:
             for name in form.base_fields.keys() - set(shown):
                 del form.base_fields[name]
-        form.refusal, form.actor = getattr(request, "refusal", None), person_of(request)
+        form.refusal = getattr(request, "refusal", None)
         return form
 
     def changeform_view(
@@ -223,13 +223,18 @@ class ScopedAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Django's view; what a flow refuses is undone, and the form is shown again with the reason."""
+        """Django's view; what a flow refuses is undone, and the form is shown again with the reason.
+
+        Who lost a race (the same thing twice, or a name just taken) is looked at once more: then the form says so.
+        """
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except NotFresh as refusal:
             return refused(request, refusal)
         except AccountsError as refusal:
             request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (IntegrityError, ValidationError):
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
@@ -268,8 +273,6 @@ class ScopedAdmin(ModelAdmin):
     ) -> HttpResponse:
         """What the record holds about one object, newest first; of their own tenant's chain for administrators."""
         thing = self.get_object(request, unquote(object_id))
-        if not self.has_view_permission(request, thing):
-            raise PermissionDenied
         events = self.events_of(thing).filter(events_seen_by(person_of(request)))
         context = {
             **self.admin_site.each_context(request),

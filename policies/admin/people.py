@@ -19,6 +19,7 @@ from accounts.admin import labels
 from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, RoleFilter, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import AccountsError
+from accounts.flows import binding as bindings
 from accounts.flows import deletion, invitations, reset
 from accounts.flows import people as flows
 from accounts.models import Binding, User
@@ -111,6 +112,9 @@ class PersonAdmin(ScopedAdmin):
         return fixed + (["role", "is_active", "tenant", "is_superuser"] if obj == request.user else [])
 
     def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> User:
+        """Raises NotFresh where rights are given or taken: a session that was left open is not enough for that."""
+        if not change or not OWN.issuperset(form.changed_data):
+            bindings.require_fresh(person_of(request), request.session)  # type: ignore[arg-type]
         return self.changed(request, form) if change else self.added(request, form)
 
     @unit_of_work

@@ -85,8 +85,6 @@ class PolicyAdmin(ScopedAdmin):
         said = {name: form.cleaned_data[name] for name in ("document", "reason", "enabled", "based_on")}
         try:
             publish.publish(policy, actor=person_of(request), **said)
-        except documents.DocumentError as error:
-            form.refuse(error.errors)
         except AccountsError as refusal:
             form.add_error(None, str(refusal))
         return form.is_valid()

@@ -91,6 +91,14 @@ def session_of_is_alive(row: Session) -> bool:
     return Session.objects.filter(pk=row.pk, ended_at=None).exists()
 
 
+def test_a_session_that_ended_meanwhile_is_not_recorded_again(
+    administrator: User, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "end", lambda rows: 0)
+    assert sessions.end_each([session_of(client_of(person)).public_id], actor=administrator) == 0
+    assert not AuditEvent.objects.filter(kind=Kind.SESSION_ENDED).exists()
+
+
 # security 84
 def test_the_flow_ends_none_when_one_is_another_tenants(administrator: User, person: User) -> None:
     own, foreign = session_of(client_of(person)), session_of(client_of(UserFactory(tenant=TenantFactory())))

@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.test import Client
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django_tasks_db.models import DBTaskResult
 
 from accounts.flows import people
@@ -142,7 +142,14 @@ def test_no_query_string_guesses_at_columns(client: Client, model: type[Model], 
 
 @pytest.mark.parametrize(
     ("model", "column"),
-    [(User, "email"), (User, "password"), (User, "webauthn_handle"), (Session, "session_key"), (Tenant, "slug")],
+    [
+        (User, "email"),
+        (User, "nothing"),
+        (User, "password"),
+        (User, "webauthn_handle"),
+        (Session, "session_key"),
+        (Tenant, "slug"),
+    ],
 )
 def test_objects_are_named_by_their_id_alone(client: Client, mine: Side, model: type[Model], column: str) -> None:
     assert client.get(url(model), {"_to_field": column, "_popup": "1"}).status_code == 400
@@ -259,6 +266,9 @@ def test_no_form_offers_another_tenant(client: Client, mine: Side, theirs: Side)
 
 
 def test_the_redirect_to_any_objects_own_page_is_gone(client: Client) -> None:
+    """Django's shortcut looks up any object of any model, in nobody's scope."""
+    with pytest.raises(NoReverseMatch):
+        reverse("admin:view_on_site", args=[1, 1])
     assert client.get("/admin/r/1/1/").status_code == 404
 
 

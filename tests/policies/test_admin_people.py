@@ -7,14 +7,16 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.errors import NotAllowed
+from accounts.errors import NotAllowed, NotFresh
 from accounts.flows import deletion
 from accounts.models import Role, Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
 from policies import facts
 from policies.admin.demands import is_demanded, rules_by_tenant
+from policies.admin.people_forms import PersonForm
 from policies.models import MFAPolicy
 from tests.factories import (
     AdministratorFactory,
@@ -195,6 +197,20 @@ def test_a_platform_administrator_chooses_the_tenant(tenant: Tenant) -> None:
     assert last_event(Kind.PERSON_ADDED).tenant_id == tenant.pk
 
 
+def test_who_is_added_twice_at_once_is_there_once_and_the_second_is_told(
+    client: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other request commits between our look and our insert: the constraint catches it, the form says it."""
+    monkeypatch.setattr(PersonForm, "clean_email", lambda form: form.cleaned_data["email"].lower())
+    monkeypatch.setattr(PersonForm, "validate_unique", lambda form: monkeypatch.undo())  # blind once
+    monkeypatch.setattr(PersonForm, "_post_clean", lambda form: form.validate_unique())
+    UserFactory(email="twice@example.com", tenant=tenant)
+    response = client.post(ADD, {"email": "Twice@example.com", "name": "", "role": "user", "language": ""})
+    assert response.status_code == 200
+    assert "email" in response.context["adminform"].form.errors
+    assert User.objects.filter(email="twice@example.com").count() == 1
+
+
 # -- inviting again --------------------------------------------------------------------------------------------
 
 
@@ -290,6 +306,18 @@ def test_a_refusal_of_the_flow_is_shown_with_what_was_typed(
     assert User.objects.get(pk=person.pk).name == "Pat Person"
 
 
+# security 51
+def test_a_flow_that_wants_a_fresh_factor_gets_one_first(
+    client: Client, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise NotFresh
+
+    monkeypatch.setattr("accounts.flows.people._require_may_change", refuse)
+    response = client.post(url(User, "change", person.pk), form_of(person, name="New"))
+    assert response.url.startswith(reverse("mfa_reauthenticate") + "?next=%2Fadmin%2Faccounts%2Fuser")
+
+
 def test_the_page_lists_authenticators_addresses_and_sessions(client: Client, person: User) -> None:
     enrol_totp(person)
     person.emailaddress_set.create(email="second@example.com", verified=False)
@@ -300,6 +328,14 @@ def test_the_page_lists_authenticators_addresses_and_sessions(client: Client, pe
     assert "The policy requires two-step verification of this person." in body
     form = client.get(url(User, "change", person.pk)).context["adminform"].form
     assert set(form.fields) == {"name", "language", "role", "is_active"}
+
+
+def test_the_page_says_where_nothing_is_demanded_and_grace_is_over(client: Client, person: User) -> None:
+    publish_rules(person.tenant, enforcement="optional")
+    User.objects.filter(pk=person.pk).update(grace_closed_at=timezone.now())
+    body = client.get(url(User, "change", person.pk)).content.decode()
+    assert "The policy does not require two-step verification of this person." in body
+    assert "Ended by a reset on" in body
 
 
 # -- deleting --------------------------------------------------------------------------------------------------

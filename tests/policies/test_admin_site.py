@@ -10,7 +10,8 @@ from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import AnonymousUser, Group
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
@@ -73,6 +74,13 @@ def test_an_administrator_with_a_password_alone_is_stopped_at_the_gate() -> None
     assert response.status_code == 302
     assert response.url.startswith(reverse("mfa_authenticate"))
     assert last_event(Kind.ENFORCEMENT_STOPPED).actor_id == str(owner.pk)
+
+
+def test_the_site_itself_sends_strangers_to_the_sign_in_page(rf: Any) -> None:
+    """The gate does so before; this holds without it."""
+    request = rf.get("/admin/login/", {"next": url(User)})
+    request.user = AnonymousUser()
+    assert admin.site.login(request).url == reverse("account_login") + "?next=%2Fadmin%2Faccounts%2Fuser%2F"
 
 
 def test_there_is_no_password_form_and_no_password_page() -> None:
@@ -150,8 +158,12 @@ def test_a_new_admin_shows_nothing_to_tenants_unless_it_says_how() -> None:
     request = type("Request", (), {"user": AdministratorFactory(tenant=TenantFactory())})()
     with pytest.raises(AttributeError):
         Forgetful(Group, admin.site).get_queryset(request)
+    forgetful = Forgetful(Group, admin.site)
     for permission in ("add", "change", "delete"):
-        assert not getattr(Forgetful(Group, admin.site), f"has_{permission}_permission")(request)
+        assert not getattr(forgetful, f"has_{permission}_permission")(request)
+    for write in (forgetful.save_by_flow, forgetful.delete_model, forgetful.delete_queryset):
+        with pytest.raises(PermissionDenied):
+            write(*[None] * (3 if write == forgetful.save_by_flow else 2))
 
 
 # security 84

@@ -41,7 +41,7 @@ class RecoveryCodesView(Page):
         codes = request.POST.getlist("codes")[:20]
         if not recovery.are_current(self.me, codes):
             return redirect("mfa_view_recovery_codes")
-        return show_codes(request, codes, form)
+        return show_codes(request, codes, form, steps="steps" in request.POST)
 
 
 class GenerateRecoveryCodesView(Page):

@@ -214,6 +214,7 @@ def test_the_pages_of_a_first_enrolment(page: Page, person, assert_accessible, a
     page.locator("form[action='/accounts/2fa/recovery-codes/']").evaluate("form => form.noValidate = true")
     button(page, "Finish set-up").click()
     expect(page.get_by_text("Please save your codes first")).to_be_visible()
+    expect(page.get_by_role("list", name="Progress")).to_be_visible()
     assert_accessible(page)
 
 

@@ -15,11 +15,13 @@ from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts.assurance import Method
 from accounts.errors import TooManyRequests
 from accounts.flows import people, sign_in, throttles
 from accounts.models import Binding, User
+from accounts.models.people import normalise_address
 from audit.context import client_ip
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -107,9 +109,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def clean_email(self, email: str) -> str:
-        """Every form's addresses come through here; longer ones than a mail path (RFC 5321) fit no column."""
+        """Every form's addresses come through here: one spelling each, none longer than a mail path (RFC 5321)."""
         MaxLengthValidator(LONGEST_ADDRESS)(email)
-        return email
+        return normalise_address(email)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the guess before the password is looked at; a pause is recorded and told."""
@@ -153,6 +155,30 @@ class AccountAdapter(DefaultAccountAdapter):
                 people.address_verified(email_address)
         return confirmed
 
+    # What is mailed leads to the site as it is configured: a request's Host header may name another port.
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """`key` is what allauth makes of person and token: `<uidb36>-<token>`."""
+        uidb36, _, token = key.partition("-")
+        return site_link("account_reset_password_from_key", uidb36=uidb36, key=token)
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return site_link("account_confirm_email", key=emailconfirmation.key)
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        links = {"signup_url": site_link("account_signup"), "password_reset_url": site_link("account_reset_password")}
+        self.send_mail("account/email/account_already_exists", email, links)
+
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
+        """Not sent when too many were asked for, from here or to this address; the page says the same."""
+        address = normalise_address(emailconfirmation.email_address.email)
+        try:
+            if not signup:  # the form has counted that one
+                throttles.count((throttles.MAIL_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, address))
+        except TooManyRequests:
+            return
+        super().send_confirmation_mail(request, emailconfirmation, signup)
+
     def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
         record(Kind.PASSWORD_RESET_REQUESTED, target=user)
         super().send_password_reset_mail(user, email, context)
@@ -163,6 +189,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def set_password(self, user: Any, password: str) -> None:
         people.set_password(user, password)
+
+
+def site_link(name: str, **parts: str) -> str:
+    """The absolute address of a named page, on the configured site."""
+    return settings.SITE_URL + reverse(name, kwargs=parts)
 
 
 def _limits(credentials: dict[str, Any]) -> tuple[tuple[throttles.Limit, str], ...]:

@@ -6,6 +6,7 @@ from allauth.account import forms as allauth_forms
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.validators import MaxLengthValidator
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -52,6 +53,18 @@ class SignupForm(allauth_forms.SignupForm):
         email = normalise_address(super().clean_email())
         _count_or_refuse((throttles.SIGN_UP_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, email))
         return email
+
+    def try_save(self, request: HttpRequest) -> Any:
+        """A known address costs the work of a password too, and so does one that somebody else took meanwhile."""
+        if self.account_already_exists:
+            User().set_password(self.cleaned_data["password1"])
+            return super().try_save(request)
+        try:
+            with transaction.atomic():
+                return super().try_save(request)
+        except IntegrityError:
+            self.account_already_exists = True
+            return super().try_save(request)
 
 
 class ResetPasswordForm(allauth_forms.ResetPasswordForm):

@@ -24,7 +24,7 @@ account_patterns: list[URLPattern] = [
     ),
     re_path(
         r"^confirm-email/(?P<key>[-:\w]+)/$",
-        public(allauth_views.confirm_email),
+        public(account.ConfirmEmailView.as_view()),
         name="account_confirm_email",
     ),
     path("email/", account.EmailView.as_view(), name="account_email"),
@@ -38,7 +38,7 @@ account_patterns: list[URLPattern] = [
     path("password/reset/done/", public(allauth_views.password_reset_done), name="account_reset_password_done"),
     re_path(
         r"^password/reset/key/(?P<uidb36>[0-9A-Za-z-]+?)-(?P<key>[^/]+)/$",
-        public(allauth_views.password_reset_from_key),
+        public(account.PasswordResetView.as_view()),
         name="account_reset_password_from_key",
     ),
     path(

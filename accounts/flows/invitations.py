@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 from functools import partial
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
@@ -43,7 +44,10 @@ def invite(person: User, *, actor: User) -> None:
 
 def person_of(token: str) -> User:
     """Whose link this is, while it is good. Raises LinkInvalid."""
-    return _live(token).person
+    row = _live(token)
+    if not _is_acceptable(row.person):
+        raise LinkInvalid
+    return row.person
 
 
 def accept(token: str, password: str) -> User:
@@ -57,8 +61,9 @@ def accept(token: str, password: str) -> User:
 @unit_of_work
 def _accept(token: str, password: str) -> User | None:
     row = _live(token)
+    person = people.lock(row.person)
     used = Invitation.objects.filter(pk=row.pk, used_at=None, expires_at__gt=timezone.now())
-    if used.update(used_at=timezone.now()) != 1:
+    if not _is_acceptable(person) or used.update(used_at=timezone.now()) != 1:
         record(
             Kind.INVITATION_REFUSED,
             target=row.person,
@@ -67,11 +72,16 @@ def _accept(token: str, password: str) -> User | None:
             reason=LinkInvalid.code,
         )
         return None
-    person = people.lock(row.person)
     people.set_password(person, password)
     person.emailaddress_set.filter(email=person.email).update(verified=True, primary=True)
     record(Kind.INVITATION_ACCEPTED, actor=person, target=person, invitation=str(row.pk))
     return person
+
+
+def _is_acceptable(person: User) -> bool:
+    """Whether a link may still set a first password: there is none yet, nor has somebody else proved the mailbox."""
+    taken = EmailAddress.objects.filter(email=person.email, verified=True).exclude(user=person)
+    return not person.has_usable_password() and not taken.exists()
 
 
 def _live(token: str) -> Invitation:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account import views as allauth_views
+from allauth.account.forms import UserTokenForm
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.generic import FormView
 
 from accounts.errors import NotFresh
 from accounts.flows import binding as bindings
@@ -67,6 +69,29 @@ class EmailView(FreshMixin, allauth_views.EmailView):
         except IntegrityError:
             messages.error(request, _("Somebody else signs in with this address. Ask your administrator for help."))
             return None
+
+
+class ConfirmEmailView(allauth_views.ConfirmEmailView):
+    """The mailed link that proves a mailbox."""
+
+    def logout_other_user(self, confirmation: Any) -> None:
+        """Nobody is signed out by a link, which anybody can send: whose mailbox it is says nothing of the session."""
+
+
+class PasswordResetView(allauth_views.PasswordResetFromKeyView):
+    """A new password by the mailed link, for whoever is signed in here."""
+
+    def dispatch(self, request: HttpRequest, uidb36: str, key: str, **kwargs: Any) -> HttpResponseBase:
+        """Without allauth's detour, which keeps the token in the session, where the database shows it (security 87).
+
+        The page sends no `Referer` to other sites, and logs name routes, so the address may keep it.
+        """
+        self.key = key
+        link = UserTokenForm(data={"uidb36": uidb36, "key": key})
+        self.reset_user = link.reset_user if link.is_valid() else None
+        if self.reset_user is None:
+            return self.render_to_response(self.get_context_data(token_fail=True))
+        return FormView.dispatch(self, request, uidb36, key, **kwargs)
 
 
 class PasswordChangeView(FreshMixin, allauth_views.PasswordChangeView):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.test import Client
@@ -133,6 +134,25 @@ def test_an_invitation_runs_out_and_a_new_one_voids_the_old(django_capture_on_co
         invitations.person_of(re.search(r"invitation/([^/\s]+)", mail.outbox[-1].body).group(1))
 
 
+def test_an_invitation_sets_no_password_where_there_is_one_by_now(django_capture_on_commit_callbacks):
+    person, link = invite(AdministratorFactory(tenant=TenantFactory()), django_capture_on_commit_callbacks)
+    token = link.rstrip("/").rpartition("/")[2]
+    people.set_password(person, PASSWORD)
+    assert Client().get(link).status_code == 404
+    assert Client().post(link, {"password1": GOOD, "password2": GOOD}).status_code == 404
+    with pytest.raises(LinkInvalid):
+        invitations.accept(token, GOOD)
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    assert kinds(person)[-1] == "invitation:refused"
+
+
+def test_an_invitation_to_an_address_that_somebody_else_proved_is_no_longer_good(django_capture_on_commit_callbacks):
+    person, link = invite(AdministratorFactory(tenant=TenantFactory()), django_capture_on_commit_callbacks)
+    EmailAddress.objects.create(user=UserFactory(), email=person.email, verified=True)
+    assert Client().post(link, {"password1": GOOD, "password2": GOOD}).status_code == 404
+
+
 def test_nobody_is_invited_who_has_a_password_or_belongs_to_others():
     actor = AdministratorFactory(tenant=TenantFactory())
     for person in (UserFactory(tenant=actor.tenant), UserFactory(tenant=TenantFactory(), password=None)):
@@ -255,3 +275,76 @@ def test_an_address_somebody_else_signs_in_with_cannot_become_ones_own():
     assert "Somebody else signs in" in response.content.decode()
     person.refresh_from_db()
     assert person.email != squatter.email
+
+
+def test_mailed_links_lead_to_the_configured_site_whatever_the_host_header_says(settings):
+    person = UserFactory()
+    wrong_port = Client(HTTP_HOST="localhost:6666")
+    sign_up(wrong_port, "new@acme.example")
+    sign_up(wrong_port, person.email)
+    wrong_port.post(reverse("account_reset_password"), {"email": person.email})
+    links = [re.search(r"https?://[^\s]+/accounts/[^\s]+", message.body).group() for message in mail.outbox]
+    assert len(links) == 3
+    assert all(link.startswith(f"{settings.SITE_URL}/accounts/") for link in links)
+    assert Client().get(links[2].removeprefix(settings.SITE_URL)).context["form"] is not None
+
+
+@pytest.mark.security(87)
+def test_a_link_to_a_new_password_is_kept_in_no_session():
+    person = UserFactory()
+    client = Client()
+    client.post(reverse("account_reset_password"), {"email": person.email})
+    link = re.search(r"/accounts/password/reset/key/[^\s]+", mail.outbox[-1].body).group()
+    token = link.rstrip("/").rpartition("-")[2]
+    page = client.get(link, follow=True)
+    client.post(page.request["PATH_INFO"], {"password1": "short", "password2": "short"})
+    assert not [row for row in Session.objects.all() if token in row.session_data]
+
+
+@pytest.mark.security(71)
+def test_opening_somebody_elses_link_signs_nobody_out():
+    person, stranger = UserFactory(tenant=TenantFactory(rules={"enforcement": "off"})), UserFactory()
+    sign_up(Client(), "stranger@acme.example")
+    Client().post(reverse("account_reset_password"), {"email": stranger.email})
+    client = client_of(person)
+    for message in mail.outbox:
+        client.get(re.search(r"/accounts/(confirm-email|password/reset/key)/[^\s]+", message.body).group(), follow=True)
+    assert client.get(reverse("home")).status_code == 200
+
+
+def test_mails_to_confirm_an_address_are_limited():
+    sign_up(Client(), "victim@acme.example")
+    for _ in range(10):
+        Client().post(reverse("account_login"), {"login": "victim@acme.example", "password": GOOD})
+    assert len(mail.outbox) == 5
+    client = client_of(UserFactory(tenant=TenantFactory(rules={"enforcement": "off"})))
+    client.post(reverse("account_email"), {"action_add": "", "email": "other@acme.example"})
+    for _ in range(10):
+        client.post(reverse("account_email"), {"action_send": "", "email": "other@acme.example"})
+    assert len([message for message in mail.outbox if message.to == ["other@acme.example"]]) == 5
+
+
+def test_an_address_in_another_spelling_is_the_same_address():
+    composed, decomposed = "x@ex\u00e4mple.com", "x@exa\u0308mple.com"
+    answers = [sign_up(Client(), email) for email in (composed, decomposed)]
+    assert answers[0]["Location"] == answers[1]["Location"]
+    assert User.objects.get().email == composed
+
+
+@pytest.mark.security(28)
+def test_signing_up_costs_a_password_whether_or_not_the_address_is_known(monkeypatch):
+    person, hashed = UserFactory(), []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda self, *a, **k: hashed.append(1) or encode(self, *a, **k))
+    sign_up(Client(), person.email)
+    sign_up(Client(), "new@acme.example")
+    assert len(hashed) == 2
+
+
+def test_two_who_sign_up_with_one_address_at_once_are_one_person(monkeypatch):
+    person = UserFactory()
+    monkeypatch.setattr("accounts.forms.SignupForm.validate_unique_email", lambda form, value: value)
+    response = sign_up(Client(), person.email)
+    assert response["Location"] == reverse("account_email_verification_sent")
+    assert mail.outbox[-1].to == [person.email]
+    assert User.objects.filter(email=person.email).count() == 1

@@ -87,7 +87,8 @@ def _pending(request: HttpRequest) -> Any | None:
     if stage is None or stage.key != SECOND_FACTOR_STAGE or stage.login.user is None:
         return None
     person = cast("User", stage.login.user)
-    if person.is_active and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
+    is_on = person.is_active and person.tenant.is_active
+    if is_on and stage.state.get(_BOUND_TO) == asdict(Footing.of(person)):
         return stage
     abandon(request, person)
     return None

@@ -5,7 +5,7 @@ leave either the old or the new state (security 61).
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
@@ -89,7 +89,7 @@ def bound(
     *,
     event: Kind = Kind.AUTHENTICATOR_ADDED,
     user_verified: bool = False,
-    **facts: object,
+    **facts: Any,
 ) -> Proof:
     """What follows every new factor: state, version, event, notice, and the proof for this session.
 
@@ -106,6 +106,8 @@ def bound(
         authenticator=str(binding.pk),
         method=binding.kind,
         name=binding.name,
+        user_verified=user_verified if binding.kind == Binding.Kind.WEBAUTHN else None,
+        **facts,
     )
     notices.send("authenticator_added", person, what=str(binding))
     proof = Proof(
@@ -116,8 +118,15 @@ def bound(
         bound_at=binding.bound_at,
     )
     session.prove(person, proof)
-    session.change(replacement_open=False)
+    _use_up_replacement(session)
     return proof
+
+
+def _use_up_replacement(session: "SessionStore") -> None:
+    """In this transaction, not with the session at the end of the request: another request must not find it open."""
+    if session.row.replacement_open:
+        Session.objects.filter(public_id=session.row.public_id).update(replacement_open=False)
+        session.change(replacement_open=False)
 
 
 def unbind(binding: Binding, *, actor: User | None, reason: str) -> None:

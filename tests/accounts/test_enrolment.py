@@ -18,8 +18,10 @@ from accounts.errors import (
     NotFresh,
     WrongCode,
 )
+from accounts.flows import binding as bindings
 from accounts.flows import enrolment, recovery, removal
 from accounts.models import Binding, PendingEnrolment, User
+from accounts.session_store import SessionStore
 from audit.models import AuditEvent
 from tests.factories import (
     TenantFactory,
@@ -144,6 +146,19 @@ def test_the_new_app_is_proved_before_the_old_one_goes():
     old.refresh_from_db()
     assert (old.unbound_reason, old.authenticator) == ("replaced", None)
     assert AuditEvent.objects.filter(kind="authenticator:replaced").exists()
+
+
+def test_a_replacement_is_used_up_before_the_session_is_saved():
+    person = UserFactory()
+    enrol_totp(person)
+    enrol_recovery_codes(person)
+    session = session_of(person, password_proof(), proof_of(live_binding(person, Binding.Kind.RECOVERY_CODE)))
+    session.change(replacement_open=True)
+    session.save()
+    secret = enrolment.begin_totp(person, session)
+    enrolment.confirm_totp(person, session, code_for(secret), replace=True)
+    meanwhile = SessionStore(session.session_key)
+    assert not bindings.may_replace(User.objects.get(pk=person.pk), meanwhile)
 
 
 def test_a_sign_in_by_recovery_code_permits_one_replacement():

@@ -98,6 +98,7 @@ def test_the_first_key_is_enrolled_from_the_page_and_recovery_codes_follow(djang
     assert binding.credential.credential_id not in (None, b"")
     recorded = event("authenticator:added")
     assert (recorded.target_id, recorded.outcome) == (str(person.pk), "ok")
+    assert (recorded.payload["aaguid"], recorded.payload["passwordless"]) == (str(binding.credential.aaguid), False)
     person.refresh_from_db()
     assert person.mfa_enrolled_at == binding.bound_at
     assert [message.to for message in mail.outbox][:1] == [[person.email]]

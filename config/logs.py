@@ -20,6 +20,7 @@ from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 from django.utils.datastructures import MultiValueDict
 
 from audit import context
@@ -118,8 +119,12 @@ def _lines(trace: str) -> list[str]:
 
 
 def _route(request: HttpRequest) -> str:
-    match = request.resolver_match
-    return f"/{match.route}" if match is not None else request.path
+    """The route, found here where a middleware refused before there was a view; the path where nothing is."""
+    try:
+        match = request.resolver_match or resolve(request.path_info)
+    except Resolver404:
+        return request.path
+    return f"/{match.route}"
 
 
 def _visible(character: str) -> str:

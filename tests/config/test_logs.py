@@ -161,6 +161,16 @@ def test_arguments_that_do_not_fit_lose_nothing_and_raise_nothing() -> None:
     assert "many" in json.loads(JSONFormatter().format(record))["message"]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", ["", "?a=%00"])
+def test_a_request_that_is_refused_before_its_view_is_known_is_named_by_its_route(
+    lines: io.StringIO, query: str
+) -> None:
+    Client().post(f"/accounts/invitation/{CANARY}/{query}", "x" * 70_000, content_type="text/plain")
+    assert "/accounts/invitation/<str:token>/" in only_entry(lines)["message"]
+    assert CANARY not in lines.getvalue()
+
+
 @pytest.mark.urls("tests.config.urls")
 def test_a_request_is_named_by_its_route_because_its_path_may_be_a_key(lines: io.StringIO, log: logging.Logger) -> None:
     request = RequestFactory().get(f"/probe/reset/{CANARY}/")

@@ -1,0 +1,67 @@
+"""Whoever gives or takes rights proved a factor minutes ago: an administrator's open session is not enough."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Role, Tenant, User
+from tests.factories import (
+    AdministratorFactory,
+    TenantFactory,
+    UserFactory,
+    client_of,
+    enrol_totp,
+    live_binding,
+    password_proof,
+    proof_of,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.security(51)]
+
+REAUTHENTICATE = reverse("mfa_reauthenticate")
+ADD = reverse("admin:accounts_user_add")
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return TenantFactory()
+
+
+@pytest.fixture
+def person(tenant: Tenant) -> User:
+    return UserFactory(tenant=tenant)
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> Client:
+    """An administrator's browser, verified ten minutes ago."""
+    administrator = AdministratorFactory(tenant=tenant)
+    enrol_totp(administrator)
+    then = timezone.now() - timedelta(minutes=10)
+    return client_of(administrator, password_proof(), proof_of(live_binding(administrator), at=then))
+
+
+def change(client: Client, person: User, **fields: str) -> str:
+    said = {"name": person.name, "language": "", "role": person.role, "is_active": "on"} | fields
+    return client.post(reverse("admin:accounts_user_change", args=[person.pk]), said)["Location"]
+
+
+def test_a_session_left_open_makes_nobody_an_administrator(client: Client, person: User) -> None:
+    assert change(client, person, role=Role.ADMINISTRATOR).startswith(REAUTHENTICATE)
+    person.refresh_from_db()
+    assert person.role == Role.USER
+
+
+def test_a_session_left_open_adds_nobody(client: Client) -> None:
+    said = {"email": "new@example.com", "name": "New", "role": Role.ADMINISTRATOR, "language": ""}
+    assert client.post(ADD, said)["Location"].startswith(REAUTHENTICATE)
+    assert not User.objects.filter(email="new@example.com").exists()
+
+
+def test_a_name_is_no_right(client: Client, person: User) -> None:
+    assert change(client, person, name="Another Name") == reverse("admin:accounts_user_changelist")
+    person.refresh_from_db()
+    assert person.name == "Another Name"

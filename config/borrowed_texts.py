@@ -1,10 +1,11 @@
-"""Sentences of allauth that our pages show, named here so that they are found when texts are collected.
+"""Texts of packages that our pages show, named here so that they are found when texts are collected.
 
-allauth's own German says "du" to people, and its Arabic has other words than ours for the same things. A
-translation in our catalogue wins over a package's.
+allauth's own German says "du" to people, and its Arabic has other words than ours for the same things; the tasks'
+models are in English alone. A translation in our catalogue wins over a package's.
 """
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext_lazy
 
 BORROWED = (
     _("Password (again)"),
@@ -36,3 +37,22 @@ BORROWED = (
     _("Your primary email address must be verified."),
 )
 """allauth's msgids, as they stand in its catalogue."""
+
+UNTRANSLATED = (
+    _("Task Result"),
+    _("Task Results"),
+    _("enqueued at"),
+    _("started at"),
+    _("finished at"),
+    _("args kwargs"),
+    _("priority"),
+    _("task path"),
+    _("queue name"),
+    _("exception class path"),
+    pgettext_lazy("Task", "Ready"),
+    pgettext_lazy("Task", "Running"),
+    pgettext_lazy("Task", "Failed"),
+    pgettext_lazy("Task", "Successful"),
+    _("expire date"),
+)
+"""Names of the tasks' fields and states, and of one of Django's abstract session, which is not installed."""

@@ -15,12 +15,13 @@ ROOT = Path(settings.BASE_DIR)
 ROOMS = ("accounts", "audit", "config", "policies")
 SINGULAR = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 PLURAL = {"ngettext", "ngettext_lazy"}
+CONTEXT = {"pgettext", "pgettext_lazy"}
 LITERAL = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 MARKED = re.compile(rf"\b(?:_|gettext|ngettext)\(\s*u?({LITERAL})(?:\s*,\s*u?({LITERAL}))?")
 LINE = re.compile(r'(msgctxt|msgid_plural|msgid|msgstr(?:\[\d\])?) (".*")')
 MO_MAGIC = 0x950412DE  # gettext manual, "The Format of GNU MO Files"
 
-Text = tuple[str, str]  # msgid, msgid_plural or ""
+Text = tuple[str, str]  # msgid (after its context and U+0004, if it has one), msgid_plural or ""
 
 
 class Entry(NamedTuple):
@@ -44,10 +45,10 @@ def _of_module(path: Path) -> Iterator[Text]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            taken = 1 if name in SINGULAR else 2 if name in PLURAL else 0
+            taken = 1 if name in SINGULAR else 2 if name in PLURAL | CONTEXT else 0
             words = [one.value for one in node.args[:taken] if isinstance(one, ast.Constant)]
             if taken and len(words) == taken:
-                yield words[0], words[1] if taken == 2 else ""
+                yield ("\4".join(words), "") if name in CONTEXT else (words[0], "".join(words[1:]))
 
 
 def of_template(source: str) -> Iterator[Text]:
@@ -80,7 +81,8 @@ def _entry(block: str) -> Entry:
         else:
             raise ValueError(line)
     words = [value for name, value in parts.items() if name.startswith("msgstr")]
-    return Entry((parts["msgid"], parts.get("msgid_plural", "")), words, flags)
+    context = f"{parts['msgctxt']}\4" if "msgctxt" in parts else ""
+    return Entry((context + parts["msgid"], parts.get("msgid_plural", "")), words, flags)
 
 
 def read_mo(path: Path) -> dict[Text, list[str]]:

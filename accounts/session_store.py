@@ -18,7 +18,7 @@ import hmac
 import json
 import uuid
 from datetime import datetime, timedelta
-from functools import cache, lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -26,8 +26,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db import connections, models, router
-from django.db.models.base import ModelState
+from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 
@@ -35,10 +34,11 @@ from accounts import assurance
 from accounts.models.people import User
 from accounts.models.sessions import Session
 from accounts.models.tenants import Tenant
+from accounts.rows import Select, attach
 from audit import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 TOUCH_EVERY = timedelta(minutes=5)
 MAC_LENGTH = 64  # hex digits
@@ -100,8 +100,7 @@ class SessionStore(DatabaseStore):
 
     def load(self) -> dict[str, Any]:
         """Session, person and tenant in one hand-written SELECT; an unknown, ended or expired key is empty."""
-        statement = _statement(router.db_for_read(Session))
-        found = statement.fetch(stored_key(self.session_key)) if self.session_key else None
+        found = _read(stored_key(self.session_key)) if self.session_key else None
         if found is None:
             self._session_key = None
             return {}
@@ -293,96 +292,29 @@ def end(sessions: Any) -> int:
     return alive
 
 
-class _Statement:
-    """The SELECT of one database, and how to turn its row into instances.
-
-    They are what the ORM would make, by a shorter way, because every request pays for it: no `pre_init` or
-    `post_init` is sent.
-    """
-
-    def __init__(self, alias: str) -> None:
-        self.alias = alias
-        connection = connections[alias]
-        quote = connection.ops.quote_name
-        parts: list[str] = []
-        self.slices: list[tuple[Any, list[str], slice]] = []
-        self.readers: list[tuple[int, Callable[[Any], Any]]] = []
-        for letter, model in (("s", Session), ("p", User), ("t", Tenant)):
-            start = len(parts)
-            for field in model._meta.concrete_fields:
-                read, cast = _reading(connection, field.get_col(model._meta.db_table))
-                if read is not None:
-                    self.readers.append((len(parts), read))
-                parts.append(f"{letter}.{quote(str(field.column))}{cast}")
-            names = [field.attname for field in model._meta.concrete_fields]
-            self.slices.append((model, names, slice(start, len(parts))))
-        self.sql = (
-            f"SELECT {', '.join(parts)} FROM {quote(Session._meta.db_table)} s"  # noqa: S608 (names from models)
-            f" LEFT JOIN {quote(User._meta.db_table)} p ON p.id = s.person_id"
-            f" LEFT JOIN {quote(Tenant._meta.db_table)} t ON t.id = p.tenant_id"
-            " WHERE s.session_key = %s AND s.expire_date > %s AND s.ended_at IS NULL"
-        )
-
-    def fetch(self, key: str) -> tuple[Session, User | None] | None:
-        connection = connections[self.alias]
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, (key, now))
-            values = cursor.fetchone()
-        return None if values is None else self._instances(list(values))
-
-    def _instances(self, values: list[Any]) -> tuple[Session, User | None]:
-        for index, read in self.readers:
-            if values[index] is not None:
-                values[index] = read(values[index])
-        row, person, tenant = (self._instance(model, names, values[part]) for model, names, part in self.slices)
-        if person is not None:
-            _TENANT.set_cached_value(person, tenant)
-            _PERSON.set_cached_value(row, person)
-        return row, person
-
-    def _instance(self, model: Any, names: list[str], values: list[Any]) -> Any:
-        """A loaded instance; None where the join found no row."""
-        if values[0] is None:
-            return None
-        instance = model.__new__(model)
-        instance.__dict__.update(zip(names, values, strict=True))
-        state = instance._state = ModelState()
-        state.adding, state.db = False, self.alias
-        return instance
+_JOINED = Select(
+    f"{Session._meta.db_table} s"
+    f" LEFT JOIN {User._meta.db_table} p ON p.id = s.person_id"
+    f" LEFT JOIN {Tenant._meta.db_table} t ON t.id = p.tenant_id"
+    " WHERE s.session_key = %s AND s.expire_date > %s AND s.ended_at IS NULL",
+    s=Session,
+    p=User,
+    t=Tenant,
+)
 
 
-_PERSON: Any = Session._meta.get_field("person")
-_TENANT: Any = User._meta.get_field("tenant")
-_uuid = lru_cache(maxsize=4096)(uuid.UUID)
-
-
-def _reading(connection: Any, column: Any) -> tuple[Callable[[Any], Any] | None, str]:
-    """What turns a column's raw value into the field's, or None where it is that, and a cast in the SELECT.
-
-    Most columns are times and ids, which have shorter ways to the same values than the drivers' and Django's.
-    """
-    found = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
-    if connection.vendor == "postgresql" and isinstance(column.target, models.DateTimeField):
-        return datetime.fromisoformat, "::text"
-    if connection.vendor == "sqlite" and found == [connection.ops.convert_datetimefield_value]:
-        return (lambda moment: moment.replace(tzinfo=connection.timezone)), ""
-    if connection.vendor == "sqlite" and found == [connection.ops.convert_uuidfield_value]:
-        return _uuid, ""
-    return (partial(_converted, found, column, connection) if found else None), ""
-
-
-def _converted(converters: Iterable[Callable[..., Any]], column: Any, connection: Any, value: Any) -> Any:
-    for convert in converters:
-        value = convert(value, column, connection)
-    return value
+def _read(key: str) -> tuple[Session, User | None] | None:
+    """Session, person and tenant of a live session, by its stored key."""
+    found = _JOINED.first(key, timezone.now())
+    if found is None:
+        return None
+    row, person, tenant = found
+    if person is not None:
+        attach(person, "tenant", tenant)
+        attach(row, "person", person)
+    return row, person
 
 
 def _sort(proof: assurance.Proof) -> tuple[object, ...]:
     """Proofs of one sort replace each other; a touch alone never replaces what verified the user too."""
     return proof.method, proof.binding, proof.user_verified
-
-
-@cache
-def _statement(alias: str) -> _Statement:
-    return _Statement(alias)

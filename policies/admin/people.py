@@ -18,11 +18,12 @@ from django.views.decorators.http import require_POST
 from accounts.admin import labels
 from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, RoleFilter, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
-from accounts.errors import AccountsError
+from accounts.errors import AccountsError, NotFresh
 from accounts.flows import binding as bindings
 from accounts.flows import deletion, invitations, reset
 from accounts.flows import people as flows
 from accounts.models import Binding, User
+from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
 from policies.admin.demands import PeopleList
@@ -116,6 +117,14 @@ class PersonAdmin(ScopedAdmin):
         if not change or not OWN.issuperset(form.changed_data):
             bindings.require_fresh(person_of(request), request.session)  # type: ignore[arg-type]
         return self.changed(request, form) if change else self.added(request, form)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The form is shown with a fresh factor only: being asked after typing would lose what was typed."""
+        try:
+            bindings.require_fresh(person_of(request), request.session)  # type: ignore[arg-type]
+        except NotFresh as refusal:
+            return refused(request, refusal)
+        return super().add_view(request, form_url, extra_context)
 
     @unit_of_work
     def added(self, request: HttpRequest, form: Any) -> User:

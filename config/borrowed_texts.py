@@ -35,8 +35,10 @@ BORROWED = (
     _("Password successfully set."),
     _("Primary email address set."),
     _("Your primary email address must be verified."),
+    _("Save and add another"),
+    _("Save and continue editing"),
 )
-"""allauth's msgids, as they stand in its catalogue."""
+"""msgids of allauth, and of Django's admin, as they stand in their catalogues."""
 
 UNTRANSLATED = (
     _("Task Result"),

@@ -12,7 +12,9 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.management import call_command
@@ -67,9 +69,11 @@ class Scene(ABC):
         return client.cookies[settings.SESSION_COOKIE_NAME].value
 
     def at_the_door(self) -> tuple[Client, str]:
-        """A new browser, and a code that was not used yet."""
+        """A browser without cookies, and a code that was not used yet."""
         self.forget_codes()
-        return browser(), self.code()
+        client = browser()
+        client.cookies.clear()
+        return client, self.code()
 
     def walk(self, client: Client, code: str) -> None:
         """From pressing the button to landing: password, the page it leads to, code, the view."""
@@ -82,12 +86,11 @@ class Scene(ABC):
 
     def press(self, client: Client) -> None:
         """The POST with the password."""
-        answer = client.post(LOGIN, {"login": PERSON, "password": PASSWORD, "next": WHOAMI})
-        expect(answer, 302, AUTHENTICATE)
+        sign_in(client, PERSON, next=WHOAMI, leads_to=AUTHENTICATE)
 
     def enter(self, client: Client, code: str) -> None:
         """The POST with the code, as our form sends it; allauth's has no field for the method."""
-        expect(client.post(AUTHENTICATE, {"code": code, "method": "totp"}), 302, WHOAMI)
+        expect(post(client, AUTHENTICATE, code=code, method="totp"), 302, WHOAMI)
 
     def sign_in(self, count: int) -> Answer:
         """Milliseconds of each walk, and the statements of its two POSTs."""
@@ -122,9 +125,20 @@ def _open_enrolment(client: Client) -> None:
     expect(client.get(ENROL), 200)
 
 
+@cache
 def browser() -> Client:
-    """A new one, on a host that every side answers for."""
+    """The one of this process, whose first request loads the middleware; on a host that every side answers for."""
     return Client(headers={"host": "localhost"})
+
+
+def post(client: Client, path: str, **fields: str) -> HttpResponseBase:
+    """Send a form as a browser does."""
+    return client.post(path, urlencode(fields), content_type="application/x-www-form-urlencoded")
+
+
+def sign_in(client: Client, address: str, *, leads_to: str, **more: str) -> None:
+    """Send the form with the password."""
+    expect(post(client, LOGIN, login=address, password=PASSWORD, **more), 302, leads_to)
 
 
 def expect(response: HttpResponseBase, status: int, leads_to: str = "") -> None:

@@ -47,7 +47,7 @@ class Gatehouse(inside.Scene):
 
     def enrolling_client(self) -> Client:
         client = inside.browser()
-        inside.expect(client.post(inside.LOGIN, {"login": NEWCOMER, "password": PASSWORD}), 302)
+        inside.sign_in(client, NEWCOMER, leads_to="")
         return client
 
     def forget_secret(self) -> None:

@@ -84,8 +84,9 @@ class Allauth(inside.Scene):
 
     def enrolling_client(self) -> Client:
         client = inside.browser()
-        inside.expect(client.post(inside.LOGIN, {"login": NEWCOMER, "password": PASSWORD}), 302, WHOAMI)
-        inside.expect(client.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": WHOAMI}), 302, WHOAMI)
+        inside.sign_in(client, NEWCOMER, leads_to=WHOAMI)
+        fields = {"password": PASSWORD, "next": WHOAMI}
+        inside.expect(inside.post(client, "/accounts/reauthenticate/", **fields), 302, WHOAMI)
         return client
 
     def forget_secret(self) -> None:

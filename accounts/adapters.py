@@ -118,7 +118,8 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             throttles.count(*_limits(credentials))
         except TooManyRequests as pause:
-            record(Kind.SIGN_IN_THROTTLED, outcome=Outcome.REFUSED, until=pause.until)
+            if pause.is_new:
+                record(Kind.SIGN_IN_THROTTLED, outcome=Outcome.REFUSED, until=pause.until)
             raise self.validation_error("too_many_login_attempts") from pause
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:

@@ -136,14 +136,17 @@ class CannotTurnOff(AccountsError):
 
 
 class TooManyRequests(AccountsError):
-    """A limit per account or address was reached; it ends at `until`."""
+    """A limit per account and network, or per network, was reached; it ends at `until`.
+
+    `is_new` says that this try began the pause: the ones after it are told the same, and not recorded again.
+    """
 
     code = "too_many_requests"
     message = _("Too many attempts. Please wait a little and try again.")
 
-    def __init__(self, until: datetime) -> None:
+    def __init__(self, until: datetime, *, is_new: bool = True) -> None:
         super().__init__()
-        self.until = until
+        self.until, self.is_new = until, is_new
 
 
 class LinkInvalid(AccountsError):

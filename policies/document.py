@@ -23,8 +23,8 @@ STRENGTHS: Final = {"multi_factor": Strength.MULTI_FACTOR, "phishing_resistant":
 BOUNDS: Final = {
     "grace_days": (0, 90),
     "second_factor_hours": (1, 24),
-    "idle_minutes": (5, 60),
-    "administrators_idle_minutes": (5, 60),
+    "idle_minutes": (10, 60),  # at least twice what passes between two notes that a session is in use
+    "administrators_idle_minutes": (10, 60),
     "fresh_minutes": (1, 5),
 }
 """The least and the greatest value of each number (security 51, 62, 64)."""

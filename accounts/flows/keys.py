@@ -144,7 +144,8 @@ def _count_passkey(attempt: tuple[throttles.Limit, str]) -> None:
     try:
         throttles.count(attempt)
     except TooManyRequests as pause:
-        record(Kind.SIGN_IN_THROTTLED, scope=attempt[0].scope, until=pause.until)
+        if pause.is_new:
+            record(Kind.SIGN_IN_THROTTLED, scope=attempt[0].scope, until=pause.until)
         raise
 
 

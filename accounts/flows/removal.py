@@ -7,8 +7,9 @@ from accounts import notices
 from accounts.errors import AccountsError, CannotTurnOff, LastAuthenticator, NotEnrolled
 from accounts.flows import binding as bindings
 from accounts.flows import people
-from accounts.models import Binding, User
+from accounts.models import Binding, Session, User
 from accounts.policy import policy
+from accounts.session_store import end
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 
@@ -45,11 +46,12 @@ def _remove(person: User, binding_id: uuid.UUID) -> AccountsError | None:
 
 @unit_of_work
 def turn_off(person: User, session: "SessionStore") -> None:
-    """Remove every factor at once, by a current one. Raises NotFresh or CannotTurnOff."""
+    """Remove every factor at once, by a current one; other sessions end. Raises NotFresh or CannotTurnOff."""
     bindings.require_fresh(person, session)
     locked = people.lock(person)
     if not policy().may_turn_off(locked):
         raise CannotTurnOff
     removed = bindings.strip(locked, actor=locked, reason="turned_off")
+    end(Session.objects.filter(person=locked).exclude(public_id=session.row.public_id))
     record(Kind.TWO_STEP_TURNED_OFF, actor=locked, target=locked, removed=len(removed))
     notices.send("two_step_turned_off", locked, what="")

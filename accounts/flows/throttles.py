@@ -65,7 +65,8 @@ def count(*limits: tuple[Limit, str], now: datetime | None = None) -> None:
     by_key = {_key(limit, subject): limit for limit, subject in limits}
     over = [row for row in _counted(by_key, now) if row.count > by_key[row.key].count]
     if over:
-        raise TooManyRequests(max(_pause(by_key[row.key], row, now) for row in over))
+        is_new = any(row.count == by_key[row.key].count + 1 for row in over)
+        raise TooManyRequests(max(_pause(by_key[row.key], row, now) for row in over), is_new=is_new)
 
 
 def forgive(*limits: tuple[Limit, str]) -> None:

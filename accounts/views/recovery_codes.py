@@ -37,6 +37,7 @@ class RecoveryCodesView(Page):
     def post(self, request: GatedRequest) -> HttpResponseBase:
         form = SavedForm(request.POST)
         if form.is_valid():
+            record(Kind.RECOVERY_CODES_SAVED, actor=self.me, target=self.me)
             return redirect(next_url(request, "mfa_index"))
         codes = request.POST.getlist("codes")[:20]
         if not recovery.are_current(self.me, codes):

@@ -37,10 +37,14 @@ def publish(
 
 
 def may_publish(actor: User | None, policy: MFAPolicy) -> bool:
-    """Whether the actor answers for the policy's tenant; None is the site itself."""
-    if actor is None:
+    """Whether the actor answers for the policy's tenant; None is the site itself.
+
+    The default tenant's policy binds the platform's administrators too, so only they publish it.
+    """
+    if actor is None or (actor.is_active and actor.is_superuser):
         return True
-    return actor.is_active and actor.is_staff and (actor.is_superuser or actor.tenant_id == policy.tenant_id)
+    is_theirs = actor.tenant_id == policy.tenant_id and not policy.tenant.is_default
+    return actor.is_active and actor.is_staff and is_theirs
 
 
 @unit_of_work

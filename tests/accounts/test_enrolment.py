@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.assurance import Method
@@ -26,6 +27,7 @@ from audit.models import AuditEvent
 from tests.factories import (
     TenantFactory,
     UserFactory,
+    client_of,
     enrol_recovery_codes,
     enrol_totp,
     live_binding,
@@ -225,7 +227,9 @@ def test_turning_off_is_one_action_by_a_current_factor():
     enrol_totp(person)
     with pytest.raises(NotFresh):
         removal.turn_off(person, session_of(person))
+    other = client_of(person, password_proof(), proof_of(live_binding(person)))
     removal.turn_off(person, session_of(person, password_proof(), proof_of(live_binding(person))))
+    assert other.get(reverse("home"))["Location"].startswith(reverse("account_login"))
     assert not Binding.objects.filter(person=person, unbound_at=None).exists()
     assert AuditEvent.objects.filter(kind="two_step:turned_off").exists()
 

@@ -77,7 +77,7 @@ class TestRules:
             ({"second_factor_hours": 1}, "second_factor_lifetime", HOUR),
             ({"fresh_minutes": 1}, "fresh_for", MINUTE),
             ({"idle_minutes": 60}, "idle", 60 * MINUTE),
-            ({"administrators_idle_minutes": 5}, "administrators_idle", 5 * MINUTE),
+            ({"administrators_idle_minutes": 10}, "administrators_idle", 10 * MINUTE),
             ({"passkey_login": True}, "passkey_login", True),
         ],
     )
@@ -154,8 +154,8 @@ class TestRefused:
         assert BOUNDS == {
             "grace_days": (0, 90),
             "second_factor_hours": (1, 24),
-            "idle_minutes": (5, 60),
-            "administrators_idle_minutes": (5, 60),
+            "idle_minutes": (10, 60),
+            "administrators_idle_minutes": (10, 60),
             "fresh_minutes": (1, 5),
         }
 
@@ -312,8 +312,8 @@ class TestUnreadable:
             enforced_since=None,
             second_factor_lifetime=HOUR,
             fresh_for=MINUTE,
-            idle=5 * MINUTE,
-            administrators_idle=5 * MINUTE,
+            idle=10 * MINUTE,
+            administrators_idle=10 * MINUTE,
             passkey_login=False,
         )
 
@@ -356,7 +356,7 @@ class TestUnreadable:
     )
 )
 def test_it_is_stricter_than_every_document_that_can_be_read(fields: dict[str, Any]) -> None:
-    document = changed(**fields) | {"administrators_idle_minutes": 5}
+    document = changed(**fields) | {"administrators_idle_minutes": 10}
     lenient, strict = read(document), read({})
     assert strict.second_factor_lifetime <= lenient.second_factor_lifetime
     assert strict.fresh_for <= lenient.fresh_for

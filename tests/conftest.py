@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import BrowserContext, Page
 
@@ -62,8 +63,9 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Every test starts the random numbers of the run from the same place."""
+    """Every test starts the random numbers of the run from the same place, and in English."""
     random.seed(os.environ[SEED])
+    translation.activate("en")  # a request leaves its language behind in the thread
 
 
 @pytest.fixture(scope="session")

@@ -158,11 +158,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     # What is mailed leads to the site as it is configured: a request's Host header may name another port.
 
-    def get_reset_password_from_key_url(self, key: str) -> str:
-        """`key` is what allauth makes of person and token: `<uidb36>-<token>`."""
-        uidb36, _, token = key.partition("-")
-        return site_link("account_reset_password_from_key", uidb36=uidb36, key=token)
-
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
         return site_link("account_confirm_email", key=emailconfirmation.key)
 
@@ -179,10 +174,6 @@ class AccountAdapter(DefaultAccountAdapter):
         except TooManyRequests:
             return
         super().send_confirmation_mail(request, emailconfirmation, signup)
-
-    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
-        record(Kind.PASSWORD_RESET_REQUESTED, target=user)
-        super().send_password_reset_mail(user, email, context)
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """allauth's notices (password and addresses): after commit, and never in the way of the request."""

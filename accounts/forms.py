@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import TooManyRequests
-from accounts.flows import sign_in, throttles
+from accounts.flows import password_reset, sign_in, throttles
 from accounts.models import User
 from accounts.models.people import normalise_address
 from audit.log import unit_of_work
@@ -73,8 +73,12 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):
     def clean_email(self) -> str:
         email = normalise_address(self.cleaned_data["email"])
         _count_or_refuse((throttles.MAIL_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, email))
-        self.cleaned_data["email"] = email
-        return super().clean_email()
+        return email
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        email: str = self.cleaned_data["email"]
+        password_reset.ask(email)
+        return email
 
 
 def _count_or_refuse(*limits: tuple[throttles.Limit, str]) -> None:

@@ -49,25 +49,30 @@ def deliver(name: str, person_id: str, facts: dict[str, Any]) -> int:
 
 
 def mail(name: str, address: str, person: User, **extra: Any) -> None:
-    """Send `accounts/mail/<name>_{subject.txt,message.txt,message.html}` in the person's language and zone."""
+    """Send `<name>_{subject.txt,message.txt,message.html}` in the person's language and zone.
+
+    A bare name is one of ours, in `accounts/mail/`; a path names a template of allauth's.
+    """
+    prefix = name if "/" in name else f"accounts/mail/{name}"
     with (
         translation.override(person.language or settings.LANGUAGE_CODE),
         timezone.override(person.tenant.zone),
     ):
         values = {
             "person": person,
+            "user": person,
             "tenant_name": person.tenant.name,
             "time_zone": person.tenant.time_zone,
             "help_url": settings.SITE_URL + reverse("help"),
             "site_url": settings.SITE_URL,
             **extra,
         }
-        subject = " ".join(render_to_string(f"accounts/mail/{name}_subject.txt", values).split())
+        subject = " ".join(render_to_string(f"{prefix}_subject.txt", values).split())
         message = EmailMultiAlternatives(
             subject,
-            render_to_string(f"accounts/mail/{name}_message.txt", values),
+            render_to_string(f"{prefix}_message.txt", values),
             settings.DEFAULT_FROM_EMAIL,
             [address],
         )
-        message.attach_alternative(render_to_string(f"accounts/mail/{name}_message.html", values), "text/html")
+        message.attach_alternative(render_to_string(f"{prefix}_message.html", values), "text/html")
         message.send()

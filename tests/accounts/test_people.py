@@ -1,17 +1,20 @@
 """Joining, adding, changing: once, by those who may, and felt by every session."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.errors import LinkInvalid, NotAllowed
-from accounts.flows import invitations, people
+from accounts.flows import invitations, password_reset, people
 from accounts.models import AddressAnchor, Role, Session, Tenant, TenantDomain, User
 from accounts.models.people import address_digest
 from audit.models import AuditEvent
@@ -38,6 +41,12 @@ def confirm(message: mail.EmailMessage) -> object:
 @pytest.fixture(autouse=True)
 def open_doors(settings):
     settings.SIGNUP_OPEN = True
+
+
+@pytest.fixture(autouse=True)
+def mailed_at_once(monkeypatch):
+    """The test's own transaction never commits: what waits for that goes out when it is asked for."""
+    monkeypatch.setattr(password_reset, "transaction", SimpleNamespace(on_commit=lambda send, **_: send()))
 
 
 def test_signing_up_joins_the_tenant_of_the_verified_address_and_no_sooner():
@@ -228,6 +237,18 @@ def test_a_password_reset_leaves_the_second_factor_owed():
 
 
 @pytest.mark.security(28)
+def test_asking_for_a_reset_costs_the_same_for_everybody(monkeypatch):
+    monkeypatch.setattr(password_reset, "transaction", SimpleNamespace(on_commit=lambda send, **_: None))
+    person = UserFactory()
+    statements = []
+    for email in (person.email, "nobody@example.org"):
+        with CaptureQueriesContext(connection) as captured:
+            password_reset.ask(email)
+        statements.append(len(captured))
+    assert statements[0] == statements[1]
+
+
+@pytest.mark.security(28)
 def test_asking_for_a_reset_says_the_same_for_everybody():
     person = UserFactory()
     answers = [
@@ -236,6 +257,8 @@ def test_asking_for_a_reset_says_the_same_for_everybody():
     ]
     assert answers[0].redirect_chain == answers[1].redirect_chain
     assert len(mail.outbox) == 1
+    events = AuditEvent.objects.filter(kind="password:reset_requested")
+    assert sorted(event.target_id for event in events) == sorted(["", str(person.pk)])
 
 
 def test_asking_for_resets_is_limited_per_address():

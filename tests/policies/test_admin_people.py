@@ -132,7 +132,7 @@ def test_the_platforms_list_costs_one_query_more(django_assert_num_queries: Any)
         ({"q": "BARE@"}, {"bare"}),
         ({"q": "bare nobody"}, set()),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value)) or "nobody",
 )
 def test_people_are_found_by_what_they_are(tenant: Tenant, query: dict[str, str], found: set[str]) -> None:
     administrator = AdministratorFactory(tenant=tenant, email="admin@people.example")

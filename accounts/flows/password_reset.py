@@ -1,0 +1,41 @@
+"""Asking for a new password: the same work and the same answer, whether or not somebody has the address."""
+
+from functools import partial
+
+from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
+from allauth.account.models import EmailAddress
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django_tasks import task
+
+from accounts import notices
+from accounts.models import User
+from accounts.models.people import normalise_address
+from audit.kinds import Kind
+from audit.log import record, unit_of_work
+
+NOBODY = 0
+
+
+@unit_of_work
+def ask(address: str) -> None:
+    """Have the worker mail a link, if somebody active has this address; recorded either way, without the address."""
+    known = EmailAddress.objects.select_related("user").filter(email=normalise_address(address), user__is_active=True)
+    found = known.order_by("-verified", "pk").first()
+    record(Kind.PASSWORD_RESET_REQUESTED, target=found.user if found else None)
+    transaction.on_commit(partial(mail_link.enqueue, found.pk if found else NOBODY), robust=True)
+
+
+@task()
+def mail_link(address_id: int) -> bool:
+    """Mail the link to this address; the token is made here, so that no queue ever holds it. Whether one went out."""
+    found = EmailAddress.objects.filter(pk=address_id, user__is_active=True).first()
+    if found is None:
+        return False
+    person = User.objects.select_related("tenant").get(pk=found.user_id)
+    parts = {"uidb36": user_pk_to_url_str(person), "key": EmailAwarePasswordResetTokenGenerator().make_token(person)}
+    link = settings.SITE_URL + reverse("account_reset_password_from_key", kwargs=parts)
+    notices.mail("account/email/password_reset_key", found.email, person, password_reset_url=link)
+    return True

@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView
 
-from accounts.errors import NotFresh
+from accounts.errors import NotFresh, WrongPassword
 from accounts.flows import binding as bindings
 from accounts.flows import sign_in
+from accounts.forms import PasswordForm
 from accounts.gates import GatedRequest
 from accounts.views.base import Page, next_url, refused, with_next
 
@@ -72,7 +73,34 @@ class EmailView(FreshMixin, allauth_views.EmailView):
 
 
 class ConfirmEmailView(allauth_views.ConfirmEmailView):
-    """The mailed link that proves a mailbox."""
+    """The mailed link that proves a mailbox.
+
+    The first one makes somebody's account real, so it also wants the password of the account: else a stranger
+    could sign up with a colleague's address, and the colleague would let them in by confirming it.
+    """
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return {"form": PasswordForm() if self._is_first() else None, **context}
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.object = self.get_object()
+        if self._is_first():
+            form = PasswordForm(self.request.POST)
+            try:
+                sign_in.check_password(
+                    self.request, self.object.email_address.user, self.request.POST.get("password", "")
+                )
+            except WrongPassword as refusal:
+                if form.is_valid():
+                    form.add_error("password", str(refusal))
+                return self.render_to_response({**self.get_context_data(), "form": form})
+        response: HttpResponseBase = super().post(*args, **kwargs)
+        return response
+
+    def _is_first(self) -> bool:
+        """Whether nobody has proved a mailbox for this account yet."""
+        return self.object is not None and self.object.email_address.user.joined_at is None
 
     def logout_other_user(self, confirmation: Any) -> None:
         """Nobody is signed out by a link, which anybody can send: whose mailbox it is says nothing of the session."""

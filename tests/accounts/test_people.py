@@ -33,9 +33,20 @@ def sign_up(client: Client, email: str, **more: str) -> object:
     return client.post(reverse("account_signup"), data | more)
 
 
-def confirm(message: mail.EmailMessage) -> object:
+def confirm(message: mail.EmailMessage, password: str = GOOD) -> object:
     link = re.search(r"/accounts/confirm-email/[^\s]+", message.body).group()
-    return Client().post(link)
+    return Client().post(link, {"password": password})
+
+
+def test_who_confirms_an_address_that_somebody_else_signed_up_with_lets_nobody_in():
+    tenant = TenantFactory()
+    TenantDomain.objects.create(tenant=tenant, domain="acme.example")
+    sign_up(Client(), "colleague@acme.example")
+    page = confirm(mail.outbox[-1], "the password of the real owner")
+    assert "not your password" in page.content.decode()
+    person = User.objects.get(email="colleague@acme.example")
+    assert (person.tenant.is_default, person.joined_at) == (True, None)
+    assert not EmailAddress.objects.filter(verified=True).exists()
 
 
 @pytest.fixture(autouse=True)

@@ -146,6 +146,15 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         NOBODY,
         {"confirmation": bag(key="k", email_address=bag(email="a@b.example")), "can_confirm": True},
     ),
+    "confirm the first": (
+        "account/email_confirm.html",
+        NOBODY,
+        {
+            "confirmation": bag(key="k", email_address=bag(email="a@b.example")),
+            "can_confirm": True,
+            "form": PasswordForm(),
+        },
+    ),
     "confirm late": ("account/email_confirm.html", NOBODY, {"confirmation": None}),
     "addresses": (
         "account/email.html",

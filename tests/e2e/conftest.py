@@ -29,6 +29,18 @@ def served(site: str) -> str:
 
 
 @pytest.fixture
+def new_context(new_context: Callable[..., BrowserContext]) -> Callable[..., BrowserContext]:
+    """As everywhere, but what is not there after a while never comes."""
+
+    def make(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    return make
+
+
+@pytest.fixture
 def signed_in(site: str) -> Callable[..., BrowserContext]:
     """Put into a browser the session of somebody who proved these things (a password if none is given)."""
 

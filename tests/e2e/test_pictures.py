@@ -18,24 +18,33 @@ from playwright.sync_api import BrowserContext, Page
 
 from accounts.authenticators import recovery_codes, totp
 from accounts.models import Tenant, User
-from tests.e2e.album import Album
+from tests.e2e.album import LARGEST, Album
 from tests.e2e.people import add_key
 from tests.e2e.walk import LOGIN, choose, confirm_app, give_code, heading, sign_in
 from tests.factories import (
+    AdministratorFactory,
     TenantFactory,
     UserFactory,
     enrol_recovery_codes,
     enrol_totp,
+    live_binding,
     next_code,
+    password_proof,
+    proof_of,
 )
 from tests.harness.codes import Clock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+NAMES = {
+    *("sign-in", "second-factor", "enrolment", "authenticator-app", "recovery-codes"),
+    *("security", "security-dark", "security-phone", "people", "policy"),
+}
 MORNING = datetime(2027, 3, 15, 9, 30, tzinfo=UTC)
 DESK = {"viewport": {"width": 1000, "height": 640}, "device_scale_factor": 1.5}
-CARD = {"viewport": {"width": 760, "height": 560}, "device_scale_factor": 1.5}
+CARD = {"viewport": {"width": 760, "height": 560}, "device_scale_factor": 1.25}
+CONSOLE = {"viewport": {"width": 1440, "height": 880}}
 TELEPHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 2}
 THROWAWAY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # known to everybody: the secret in most manuals
 WINDOWS_HELLO = bytes.fromhex("08987058cadc4b81b6e130de50dcbe96")
@@ -132,3 +141,43 @@ def test_security(new_context, album: Album, dana, clock: Clock, name, window):
     give_code(page, next_code(secret))
     heading(page, "Security")
     album.take(page, name, whole=window is not TELEPHONE)
+
+
+@pytest.fixture
+def console(new_context: Callable[..., BrowserContext], acme: Tenant, signed_in, clock: Clock) -> Page:
+    """The console of Acme's administrator, who proved a factor just now."""
+    ada = AdministratorFactory(tenant=acme, email="ada@acme.example", name="Ada Example")
+    enrol_totp(ada)
+    proofs = password_proof(), proof_of(live_binding(ada))
+    return signed_in(new_context(**CONSOLE), ada, *proofs).new_page()
+
+
+def test_people_in_the_console(console: Page, album: Album, acme, dana, clock: Clock):
+    clock.forward(timedelta(days=-40))
+    enrol_totp(dana)
+    enrol_recovery_codes(dana)
+    add_key(dana, "Blue key")
+    for name in ("Emil", "Farah", "Grace", "Hugo"):
+        person = UserFactory(tenant=acme, email=f"{name.lower()}@acme.example", name=f"{name} Example")
+        if name != "Grace":
+            clock.forward(timedelta(days=5))
+            enrol_totp(person)
+    for days, person in enumerate(User.objects.exclude(name="Grace Example").order_by("name")):
+        User.objects.filter(pk=person.pk).update(last_login=MORNING - timedelta(days=days, hours=3 * days))
+    User.objects.filter(name="Hugo Example").update(is_active=False)
+    clock.forward(MORNING - clock.now())
+    console.goto("/admin/accounts/user/")
+    heading(console, "Select person to change")
+    album.take(console, "people", whole=False)
+
+
+def test_the_policy_in_the_console(console: Page, album: Album, acme):
+    console.goto(f"/admin/policies/mfapolicy/{acme.policy.pk}/change/")
+    heading(console, "Policy of Acme Health")
+    album.take(console, "policy", whole=False)
+
+
+def test_every_picture_is_small_enough_to_look_at_them_all_at_once():
+    kept = {picture.stem: picture.stat().st_size for picture in PICTURES.glob("*.png")}
+    assert NAMES <= kept.keys()
+    assert max(kept.values()) <= LARGEST

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError
 from django.utils import timezone
@@ -20,7 +19,19 @@ from accounts.flows import invitations, people
 from accounts.models import Binding, Role, Tenant, User
 from accounts.views.people import HelpView
 from tests.e2e.people import add_key
-from tests.e2e.walk import LOGIN, at, button, choose, confirm_app, give_code, give_password, heading, setup_key, sign_in
+from tests.e2e.walk import (
+    LOGIN,
+    at,
+    button,
+    choose,
+    confirm_app,
+    give_code,
+    give_password,
+    heading,
+    link_in_mail,
+    setup_key,
+    sign_in,
+)
 from tests.factories import (
     AdministratorFactory,
     TenantFactory,
@@ -93,14 +104,6 @@ def visit(page: Page, assert_accessible: Check) -> Callable[..., Response]:
     return go
 
 
-def link_in_mail(subject: str) -> str:
-    """The path of the link in the newest mail with these words in its subject."""
-    body = next(each.body for each in reversed(mail.outbox) if subject in each.subject)
-    found = re.search(r"http://localhost:\d+(/\S+)", body)
-    assert found is not None, body
-    return found[1]
-
-
 def test_the_pages_for_strangers(page: Page, visit, assert_accessible):
     visit(LOGIN, "Sign in")
     visit("/accounts/signup/", "Create an account")
@@ -128,7 +131,12 @@ def test_the_pages_of_signing_up_and_of_a_forgotten_password(page: Page, visit, 
         field.fill("a long enough pass phrase")
     button(page, "Create account").click()
     heading(page, "Look into your mailbox")
-    visit(link_in_mail("onfirm"), "Confirm your address")
+    visit(link_in_mail("Confirm"), "Confirm your address")
+    page.get_by_label("Password", exact=True).fill("wrong")
+    button(page, "Yes, confirm").click()
+    expect(page).to_have_title(re.compile("^Error: "))
+    assert_accessible(page)
+    page.get_by_label("Password", exact=True).fill("a long enough pass phrase")
     button(page, "Yes, confirm").click()
     at(page, LOGIN)
     assert_accessible(page)
@@ -136,7 +144,7 @@ def test_the_pages_of_signing_up_and_of_a_forgotten_password(page: Page, visit, 
     page.get_by_label("Email").fill("newcomer@example.com")
     button(page, "Send the link").click()
     heading(page, "Look into your mailbox")
-    visit(link_in_mail("assword"), "Choose a new password")
+    visit(link_in_mail("Choose a new password"), "Choose a new password")
     for field in page.locator("input[type=password]").all():
         field.fill("another long pass phrase")
     button(page, "Change password").click()

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from django.core import mail
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.models import User
@@ -91,6 +92,14 @@ def sign_out(page: Page) -> None:
     """By the button at the top."""
     button(page, "Sign out").click()
     at(page, LOGIN)
+
+
+def link_in_mail(subject: str) -> str:
+    """The path of the link in the newest mail with these words in its subject."""
+    body = next(each.body for each in reversed(mail.outbox) if subject in each.subject)
+    found = re.search(r"http://localhost:\d+(/\S+)", str(body))
+    assert found is not None, body
+    return found[1]
 
 
 def events(person: User) -> list[str]:

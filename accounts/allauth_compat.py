@@ -3,7 +3,7 @@
 allauth is pinned exactly (see docs/adr/0004); when it moves, this module is what to read again.
 """
 
-from allauth.account.internal.flows.login import perform_login, resume_login
+from allauth.account.internal.flows.login import perform_login
 from allauth.account.internal.stagekit import clear_login, get_pending_stage
 from allauth.account.stages import EmailVerificationStage, LoginStage
 
@@ -13,7 +13,6 @@ __all__ = [
     "clear_login",
     "get_pending_stage",
     "perform_login",
-    "resume_login",
 ]
 
 EMAIL_VERIFICATION_STAGE = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__qualname__}"

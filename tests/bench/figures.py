@@ -48,7 +48,7 @@ class Row:
 
 
 def spread(rounds: list[float]) -> float:
-    """Half the distance between the quartiles of one side's rounds, as a fraction of their median."""
+    """Half the distance between the quartiles of the rounds, as a fraction of their median."""
     if len(rounds) < 2:
         return 0.0
     lower, _, upper = quantiles(rounds, n=4, method="inclusive")
@@ -56,9 +56,9 @@ def spread(rounds: list[float]) -> float:
 
 
 def ratio(ours: list[float], theirs: list[float]) -> tuple[float, float]:
-    """The median of the rounds' ratios, and the noise: the larger spread of the two sides.
+    """The median of the rounds' ratios, and their spread.
 
     Round by round, because both sides of a round met the same weather.
     """
     pairs = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    return median(pairs), max(spread(ours), spread(theirs))
+    return median(pairs), spread(pairs)

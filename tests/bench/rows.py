@@ -12,36 +12,37 @@ from tests.bench.sides import Served, Side
 MOST_STATEMENTS = 32
 
 
+PEERS = {
+    "plain": ("signed-in request, against plain Django unenforced", 1.0, 1.5),
+    "otp": ("signed-in request, against django-otp's otp_required", 1.4, 2.0),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to look: rounds of every side, seconds of a burst, walks of one side in a round."""
+    """How long to look: bursts of every side and their seconds; processes of every side and walks in each."""
 
-    rounds: int
+    bursts: int
     seconds: int
+    processes: int
     walks: int
 
 
-Rounds = dict[str, list[Any]]
-
-
 def throughput(where: str, sides: dict[str, Side], effort: Effort) -> Iterator[Row]:
-    """A signed-in request of each side; the first of `sides` is ours, `plain` and `otp` are the peers."""
+    """Signed-in requests a second, of each side that is no peer against each peer.
+
+    The remark is the same ratio by the CPU that the server's process spent on a request, which other work on the
+    machine disturbs less.
+    """
     with ExitStack() as stack:
         served = {name: _serve(stack, side) for name, side in sides.items()}
-        for running in served.values():
-            running.burst(1)  # warm up
-        rounds = _in_turn(served, effort)
-    rates = {name: [rate for rate, _ in bursts] for name, bursts in rounds.items()}
-    work = {name: [spent for _, spent in bursts] for name, bursts in rounds.items()}
-    for name in sides:
-        if name in ("plain", "otp"):
-            continue
-        for peer, what, must, reach in (
-            ("plain", "signed-in request, against plain Django unenforced", 1.0, 1.5),
-            ("otp", "signed-in request, against django-otp's otp_required", 1.4, 2.0),
-        ):
+        bursts = _in_turn(served, effort)
+    rates = {name: [rate for rate, _ in found] for name, found in bursts.items()}
+    spent = {name: [cpu for _, cpu in found] for name, found in bursts.items()}
+    for name in [name for name in sides if name not in PEERS]:
+        for peer, (what, must, reach) in PEERS.items():
             figure, noise = ratio(rates[name], rates[peer])
-            remark = f"CPU of the process {_less(work[name], work[peer])}"
+            remark = f"by CPU {ratio(spent[peer], spent[name])[0]:.2f}×" if all(spent[name]) else ""
             yield Row(f"{what}{_aside(name)}", where, figure, noise, must, reach, True, remark=remark)
 
 
@@ -79,28 +80,22 @@ def _serve(stack: ExitStack, side: Side) -> Served:
     return stack.enter_context(side.served(side.run("prepare")["cookie"]))
 
 
-def _in_turn(served: dict[str, Served], effort: Effort) -> Rounds:
-    rounds: Rounds = {name: [] for name in served}
-    for number in range(effort.rounds):
-        names = list(served) if number % 2 == 0 else list(reversed(served))
-        for name in names:
-            rounds[name].append(served[name].burst(effort.seconds))
-    return rounds
+def _in_turn(served: dict[str, Served], effort: Effort) -> dict[str, list[tuple[float, float]]]:
+    """Bursts of every side, one after the other, there and back; the first of each only warms it up."""
+    bursts: dict[str, list[tuple[float, float]]] = {name: [] for name in served}
+    for number in range(effort.bursts + 1):
+        for name in served if number % 2 else reversed(served):
+            bursts[name].append(served[name].burst(effort.seconds))
+    return {name: found[1:] for name, found in bursts.items()}
 
 
 def _measured(what: str, ours: Side, theirs: Side, effort: Effort) -> tuple[list[Any], list[Any]]:
-    rounds = [(ours.run(what, effort.walks), theirs.run(what, effort.walks)) for _ in range(effort.rounds)]
+    rounds = [(ours.run(what, effort.walks), theirs.run(what, effort.walks)) for _ in range(effort.processes)]
     return [mine for mine, _ in rounds], [other for _, other in rounds]
 
 
 def _medians(told: list[dict[str, list[float]]]) -> list[float]:
     return [median(answer["milliseconds"]) for answer in told]
-
-
-def _less(ours: list[float], theirs: list[float]) -> str:
-    if not all(theirs):
-        return "unknown"
-    return f"{ratio(theirs, ours)[0]:.2f}×"
 
 
 def _aside(name: str) -> str:

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 
 from tests.bench.figures import Row, Verdict
+from tests.bench.peers import ROOT
 
 HEAD = ("what", "where", "figure", "noise", "must", "reach", "", "remark")
 RIGHT = frozenset({2, 3, 4, 5})
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -42,3 +45,10 @@ def sentence(rows: list[Row]) -> str:
     if missed:
         return f"{len(missed)} of {len(rows)} rows miss what they must by more than the machine's noise."
     return "Every row is what it must be, as far as this machine can tell."
+
+
+def record(rows: list[Row]) -> None:
+    """Put the table where docs/benchmarks.md keeps the latest one."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}{table(rows)}\n{END}{after}")

@@ -67,8 +67,14 @@ def rules_from(version: PolicyVersion) -> engine.Rules:
     )
 
 
-def gather(person: User, proofs: Iterable[Proof] = (), *, signed_in_at: datetime | None = None) -> engine.Facts:
-    """One person's facts and what their session proved; one query for what they own."""
+def gather(
+    person: User,
+    proofs: Iterable[Proof] = (),
+    *,
+    signed_in_at: datetime | None = None,
+    owned: tuple[engine.Enrolled, ...] | None = None,
+) -> engine.Facts:
+    """One person's facts and what their session proved; one query for what they own, unless `owned` says it."""
     return engine.Facts(
         role=person.role,
         is_staff=person.is_staff,
@@ -76,7 +82,7 @@ def gather(person: User, proofs: Iterable[Proof] = (), *, signed_in_at: datetime
         tenant_is_active=person.tenant.is_active,
         known_since=person.known_since,
         grace_closed_at=person.grace_closed_at,
-        enrolled=enrolled(person),
+        enrolled=enrolled(person) if owned is None else owned,
         proofs=tuple(proofs),
         signed_in_at=signed_in_at,
     )
@@ -116,4 +122,4 @@ def _key_ids() -> frozenset[str]:
 def mfa_required(person: User) -> bool:
     """Whether the policy demands a second factor of this person (what other systems call `mfa_enabled`)."""
     rules = rules_of(person.tenant_id)
-    return rules is None or engine.is_demanded(rules, gather(person))
+    return rules is None or engine.is_demanded(rules, gather(person, owned=()))

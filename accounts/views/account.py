@@ -7,7 +7,7 @@ from allauth.account.forms import UserTokenForm
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -83,8 +83,8 @@ class ConfirmEmailView(allauth_views.ConfirmEmailView):
         context = super().get_context_data(**kwargs)
         return {"form": PasswordForm() if self._is_first() else None, **context}
 
-    def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.object = self.get_object()
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.object = self.get_object()  # type: ignore[no-untyped-call]
         if self._is_first():
             form = PasswordForm(self.request.POST)
             try:
@@ -95,7 +95,7 @@ class ConfirmEmailView(allauth_views.ConfirmEmailView):
                 if form.is_valid():
                     form.add_error("password", str(refusal))
                 return self.render_to_response({**self.get_context_data(), "form": form})
-        response: HttpResponseBase = super().post(*args, **kwargs)
+        response: HttpResponse = super().post(*args, **kwargs)
         return response
 
     def _is_first(self) -> bool:

@@ -7,6 +7,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
@@ -49,6 +50,7 @@ class FactorPage(Page, ABC):
             return self.ask(refusal)
         return self.proved(proof)
 
+    @cached_property
     def offered(self) -> list[methods.Option]:
         """The person's methods that would do here, keys first."""
         return methods.options(self.person)
@@ -61,7 +63,7 @@ class FactorPage(Page, ABC):
     def current(self) -> Method | None:
         """The method in use: the one asked for if the person has it, else the first usable, else the first."""
         asked = self.request.GET.get("method") or self.request.POST.get("method")
-        offered = self.offered()
+        offered = self.offered
         found = [option for option in offered if option.method == asked] or [o for o in offered if o.usable]
         return next((option.method for option in found or offered), None)
 
@@ -76,7 +78,9 @@ class FactorPage(Page, ABC):
 
     def ask(self, refusal: AccountsError | None = None) -> HttpResponse:
         """The page, with the refusal at its field."""
-        method, offered = self.current(), self.offered()
+        if refusal is not None:
+            vars(self).pop("offered", None)  # the try may have paused a method
+        method, offered = self.current(), self.offered
         context: dict[str, Any] = {
             "person": self.person,
             "method": method,
@@ -135,6 +139,7 @@ class SecondFactorView(FactorPage):
             self.person = self.stage.login.user
         return super().dispatch(request, *args, **kwargs)
 
+    @cached_property
     def offered(self) -> list[methods.Option]:
         """Only what would do: where a key is demanded, an app is not offered beside it."""
         owned = methods.options(self.person)
@@ -176,6 +181,7 @@ class ReauthenticateView(FactorPage):
         self.person = self.me
         return super().dispatch(request, *args, **kwargs)
 
+    @cached_property
     def offered(self) -> list[methods.Option]:
         """Only what makes the session fresh: the best the person has, nothing enrolled a minute ago."""
         refreshing = policy().refreshing_methods(self.person, self.request.session)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.people import add_key
-from tests.e2e.walk import at, button, events, give_code, heading, save_codes, sign_in, sign_out
+from tests.e2e.walk import at, button, events, give_code, heading, press, save_codes, sign_in, sign_out
 from tests.factories import (
     TenantFactory,
     UserFactory,
@@ -63,7 +63,7 @@ def test_new_recovery_codes_end_the_old_ones(page: Page, person, signed_in):
     for code, lands_on in ((old[0], "Verify it’s you"), (new[0], "Security")):
         page.goto("/accounts/2fa/authenticate/?method=recovery_code")
         page.get_by_label("Recovery code").fill(code)
-        button(page, "Verify").click()
+        press(page, button(page, "Verify"))
         heading(page, lands_on)
 
 

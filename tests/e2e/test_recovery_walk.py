@@ -5,7 +5,19 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.walk import at, choose, confirm_app, events, give_code, heading, setup_key, sign_in, sign_out
+from tests.e2e.walk import (
+    at,
+    button,
+    choose,
+    confirm_app,
+    events,
+    give_code,
+    heading,
+    press,
+    setup_key,
+    sign_in,
+    sign_out,
+)
 from tests.factories import TenantFactory, UserFactory, enrol_recovery_codes, enrol_totp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -15,7 +27,7 @@ REPLACE = "/accounts/2fa/totp/replace/"
 def give_recovery_code(page: Page, code: str) -> None:
     choose(page, "Recovery code")
     page.get_by_label("Recovery code").fill(code)
-    page.get_by_role("button", name="Verify").click()
+    press(page, button(page, "Verify"))
 
 
 @pytest.fixture

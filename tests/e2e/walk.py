@@ -25,6 +25,12 @@ def button(page: Page, words: str) -> Locator:
     return page.get_by_role("button", name=words, exact=True)
 
 
+def press(page: Page, found: Locator) -> None:
+    """Press what leads to another page, and wait for it: it may look like the one before."""
+    with page.expect_navigation():
+        found.click()
+
+
 def at(page: Page, path: str) -> None:
     """Wait until the browser is at this path, whatever its query."""
     expect(page).to_have_url(re.compile(rf"^http://localhost:\d+{re.escape(path)}(\?|$)"))
@@ -34,7 +40,7 @@ def give_password(page: Page, person: User | str, password: str = PASSWORD) -> N
     """Fill the sign-in page, which is open, and send it."""
     page.get_by_label("Email").fill(str(person))
     page.get_by_label("Password", exact=True).fill(password)
-    button(page, "Sign in").click()
+    press(page, button(page, "Sign in"))
 
 
 def sign_in(page: Page, person: User, wanted: str = "/") -> None:
@@ -47,12 +53,12 @@ def sign_in(page: Page, person: User, wanted: str = "/") -> None:
 def give_code(page: Page, code: str) -> None:
     """Type a code of the app where it is asked for, and send it."""
     page.get_by_label("Code from your authenticator app").fill(code)
-    page.get_by_role("button", name=re.compile("^(Verify|Confirm)$")).click()
+    press(page, page.get_by_role("button", name=re.compile("^(Verify|Confirm)$")))
 
 
 def choose(page: Page, title: str) -> None:
     """Follow one of the choices on the page."""
-    page.get_by_role("link", name=re.compile(f"^{re.escape(title)}")).click()
+    press(page, page.get_by_role("link", name=re.compile(f"^{re.escape(title)}")))
 
 
 def setup_key(page: Page) -> str:
@@ -63,7 +69,7 @@ def setup_key(page: Page) -> str:
 def confirm_app(page: Page, code: str) -> None:
     """The last step of the set-up page."""
     page.get_by_label("Code from the app").fill(code)
-    button(page, "Verify and continue").click()
+    press(page, button(page, "Verify and continue"))
 
 
 def codes_shown(page: Page) -> list[str]:

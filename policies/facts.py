@@ -10,15 +10,16 @@ from functools import lru_cache
 from hashlib import sha256
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts import keyring
 from accounts.adapters import SUPPORTED_TYPE
 from accounts.assurance import Method, Proof
-from accounts.models import Binding, RecoveryCode, User
+from accounts.flows import methods
+from accounts.models import Tenant, User
+from accounts.rows import Select, attach
 from policies import document as documents
 from policies import engine
-from policies.models import PolicyVersion
+from policies.models import MFAPolicy, PolicyVersion
 
 
 def supported_methods() -> tuple[Method, ...]:
@@ -38,22 +39,35 @@ def _floor_digest(*inputs: object) -> str:
 
 def rules_of(tenant_id: uuid.UUID) -> engine.Rules | None:
     """The rules in force for a tenant, in one query; None when there is no policy (and nobody gets in)."""
-    version = _versions(tenant_id).select_related("policy").first()
-    return None if version is None else rules_from(version)
+    found = _IN_FORCE.first(tenant_id)
+    return None if found is None else _rules(*found)
 
 
 def rules_for(person: User) -> engine.Rules | None:
     """As `rules_of` for the person's tenant, which comes along in the same query if it is not there yet."""
-    version = _versions(person.tenant_id).select_related("policy__tenant").first()
-    if version is None:
+    found = _IN_FORCE.first(person.tenant_id)
+    if found is None:
         return None
+    version, policy, tenant = found
     if not User.tenant.is_cached(person):
-        person.tenant = version.policy.tenant
+        attach(person, "tenant", tenant)
+    return _rules(version, policy, tenant)
+
+
+_IN_FORCE = Select(
+    f"{PolicyVersion._meta.db_table} v"
+    f" JOIN {MFAPolicy._meta.db_table} m ON m.id = v.policy_id AND m.version = v.number"
+    f" JOIN {Tenant._meta.db_table} t ON t.id = m.tenant_id"
+    " WHERE m.tenant_id = %s",
+    v=PolicyVersion,
+    m=MFAPolicy,
+    t=Tenant,
+)
+
+
+def _rules(version: PolicyVersion, policy: MFAPolicy, tenant: Tenant) -> engine.Rules:
+    attach(version, "policy", policy)
     return rules_from(version)
-
-
-def _versions(tenant_id: uuid.UUID) -> QuerySet[PolicyVersion]:
-    return PolicyVersion.objects.filter(policy__tenant_id=tenant_id, number=F("policy__version"))
 
 
 def rules_from(version: PolicyVersion) -> engine.Rules:
@@ -90,24 +104,18 @@ def gather(
 
 def enrolled(person: User) -> tuple[engine.Enrolled, ...]:
     """The person's live authenticators. Locked ones, used-up code sets and lost keys are owned but not usable."""
-    unspent = RecoveryCode.objects.filter(binding=OuterRef("pk"), used_at=None)
-    rows = (
-        Binding.objects.filter(person=person, unbound_at=None)
-        .annotate(has_codes=Exists(unspent))
-        .values_list("pk", "kind", "bound_at", "locked_at", "sealed_under", "has_codes", "credential__user_verified")
-    )
     ring = _key_ids()
     return tuple(
         engine.Enrolled(
-            method=Method(kind),
-            binding=pk,
-            bound_at=bound_at,
-            user_verified=bool(user_verified),
-            usable=locked_at is None
-            and (not sealed_under or sealed_under in ring)
-            and (has_codes or kind != Method.RECOVERY_CODE),
+            method=Method(binding.kind),
+            binding=binding.pk,
+            bound_at=binding.bound_at,
+            user_verified=credential is not None and credential.user_verified,
+            usable=binding.locked_at is None
+            and (not binding.sealed_under or binding.sealed_under in ring)
+            and (bool(has_codes) or binding.kind != Method.RECOVERY_CODE),
         )
-        for pk, kind, bound_at, locked_at, sealed_under, has_codes, user_verified in rows
+        for binding, credential, has_codes in methods.owned(person)
     )
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from accounts.assurance import Method
-from accounts.models import Binding, User
+from accounts.models import Binding, RecoveryCode, User, WebAuthnCredential
 from accounts.policy import policy
+from accounts.rows import Select, attach
 
 _RANK = (Method.WEBAUTHN, Method.TOTP, Method.RECOVERY_CODE)
 
@@ -27,9 +28,24 @@ class Option:
 
 def live(person: User) -> list[Binding]:
     """The person's authenticators, oldest first."""
-    return list(
-        Binding.objects.filter(person=person, unbound_at=None).select_related("credential").order_by("bound_at")
-    )
+    return [binding for binding, _, _ in owned(person)]
+
+
+def owned(person: User) -> list[tuple[Binding, WebAuthnCredential | None, bool]]:
+    """The person's authenticators, oldest first, each with its key, if it is one, and whether codes are left."""
+    found = _LIVE.all(person.pk)
+    for binding, credential, _ in found:
+        attach(binding, "credential", credential)
+    return found
+
+
+_LIVE = Select(
+    f"{Binding._meta.db_table} b LEFT JOIN {WebAuthnCredential._meta.db_table} c ON c.binding_id = b.id"
+    " WHERE b.person_id = %s AND b.unbound_at IS NULL ORDER BY b.bound_at",
+    f"EXISTS(SELECT 1 FROM {RecoveryCode._meta.db_table} r WHERE r.binding_id = b.id AND r.used_at IS NULL)",  # noqa: S608  # nosec B608 (names from models)
+    b=Binding,
+    c=WebAuthnCredential,
+)
 
 
 def options(person: User) -> list[Option]:

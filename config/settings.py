@@ -94,6 +94,7 @@ DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / '
 _database = DATABASES["default"]
 _options = _database.setdefault("OPTIONS", {})
 if "sqlite3" in _database["ENGINE"]:
+    _database["CONN_MAX_AGE"] = None  # opening the file and its pragmas cost more than a whole request
     _options |= {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

@@ -6,7 +6,7 @@ the fields' own values, by a shorter way: no `pre_init` or `post_init` is sent.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -22,10 +22,10 @@ class Select:
 
     `models` are given by the aliases that the statement uses for them; `expressions` are added as they stand.
     A row comes back as one tuple: an instance per model, None where a LEFT JOIN found nothing (a model's first
-    column is never null), then the expressions' raw values.
+    column is never null), then the expressions' raw values. An expression may be spelt apart for each vendor.
     """
 
-    def __init__(self, from_where: str, *expressions: str, **models_: type[models.Model]) -> None:
+    def __init__(self, from_where: str, *expressions: str | Mapping[str, str], **models_: type[models.Model]) -> None:
         self.from_where = from_where
         self.expressions = expressions
         self.models = models_
@@ -74,7 +74,9 @@ class _Prepared:
             names = [field.attname for field in model._meta.concrete_fields]
             self.slices.append((model, names, slice(start, len(parts))))
         self.width = len(parts)
-        self.sql = f"SELECT {', '.join([*parts, *select.expressions])} FROM {select.from_where}"  # noqa: S608  # nosec
+        vendor = connections[alias].vendor
+        expressions = [one if isinstance(one, str) else one[vendor] for one in select.expressions]
+        self.sql = f"SELECT {', '.join([*parts, *expressions])} FROM {select.from_where}"  # noqa: S608  # nosec
 
     def adapted(self, parameters: Iterable[Any]) -> list[Any]:
         """The parameters as this database takes them."""

@@ -70,6 +70,7 @@ _POLICY = {
     "before": DOCUMENT,
     "after": DOCUMENT,
     "reason": PERSONAL_TEXT,
+    "confirm_by": MOMENT,
 }
 _ENDING = {"session": ID, "reason": TEXT, "count": NUMBER}
 _DIFFERENCE = {"fields": WORDS, "before": PERSONAL_DOCUMENT, "after": PERSONAL_DOCUMENT}
@@ -301,6 +302,12 @@ _enforcement(
 )
 _enforcement(Kind.ENFORCEMENT_GRACE_ALLOWED, _("%(target)s was let through in grace until %(deadline)s."), **_DECISION)
 _enforcement(
+    Kind.ENFORCEMENT_WOULD_STOP,
+    _("Version %(policy_version)s, on trial, would have stopped %(target)s: %(decision)s (%(reasons)s)."),
+    **_DECISION,
+)
+_enforcement(Kind.BREAK_GLASS_USED, _("%(target)s, an account for emergencies, signed in."), _ALARM, **_DECISION)
+_enforcement(
     Kind.DEADLINE_SET,
     _("%(target)s has until %(deadline)s to enrol."),
     _NOTICE,
@@ -327,6 +334,31 @@ _policy(
 )
 _policy(Kind.POLICY_SWITCHED_OFF, _("%(actor)s switched enforcement off for %(target)s."), _ALARM, **_POLICY)
 _policy(Kind.POLICY_SWITCHED_ON, _("%(actor)s switched enforcement on for %(target)s."), _NOTICE, **_POLICY)
+_policy(Kind.POLICY_CONFIRMED, _("%(actor)s confirmed version %(version)s for %(target)s."), _NOTICE, **_POLICY)
+_policy(
+    Kind.POLICY_REVERTED,
+    _("Version %(previous_version)s of %(target)s was not confirmed; version %(version)s is in force again."),
+    _WARNING,
+    since=MOMENT,
+    **_POLICY,
+)
+_policy(
+    Kind.POLICY_REPORT_STARTED,
+    _("%(actor)s put version %(version)s of %(target)s on trial: it reports, and stops nobody."),
+    _NOTICE,
+    **_POLICY,
+)
+_policy(Kind.POLICY_REPORT_STOPPED, _("%(actor)s ended the trial of version %(version)s of %(target)s."), **_POLICY)
+_policy(Kind.POLICY_DRAFT_SAVED, _("%(actor)s changed the draft of %(target)s."), revision=NUMBER, **_POLICY)
+_policy(Kind.POLICY_DRAFT_DISCARDED, _("%(actor)s discarded the draft of %(target)s."), revision=NUMBER, **_POLICY)
+_policy(
+    Kind.POLICY_EXCLUSION_ENDING,
+    _("An exclude of the policy of %(target)s ends: %(excluded)s."),
+    _NOTICE,
+    excluded=PERSONAL_TEXT,
+    until=MOMENT,
+    **_POLICY,
+)
 
 _tenants: Declare = partial(CATALOGUE.declare, Category.TENANTS)
 _tenants(Kind.TENANT_CREATED, _("%(actor)s created the tenant %(target)s."), _NOTICE, slug=TEXT)

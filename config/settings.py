@@ -162,6 +162,7 @@ ACCOUNT_FORMS = {
 MFA_ADAPTER = "policies.adapters.PolicyMFAAdapter"
 MFA_SUPPORTED_TYPES = env.list("MFA_SUPPORTED_TYPES", default=["webauthn", "totp", "recovery_codes"])
 MFA_PASSKEY_LOGIN_ENABLED = env.bool("MFA_PASSKEY_LOGIN_ENABLED", default=True)
+MFA_POLICY_FLOOR = env.str("MFA_POLICY_FLOOR", default="")  # JSON: rules that no tenant may weaken
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # our own rule replaces allauth's: see accounts.flows.enrolment
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s on either side
 MFA_RECOVERY_CODE_COUNT = 10

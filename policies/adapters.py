@@ -10,7 +10,7 @@ from accounts.adapters import AccountAdapter, EncryptedMFAAdapter
 from accounts.allauth_compat import EMAIL_VERIFICATION_STAGE
 from accounts.assurance import Method
 from accounts.models import User
-from policies import enforcement, engine, facts, sensitive
+from policies import demands, enforcement, facts, sensitive
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -20,19 +20,22 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
     """Answers with the policy of the person's tenant; no policy, no permission."""
 
     def allowed_methods(self, person: User) -> tuple[Method, ...]:
-        rules = facts.rules_of(person.tenant_id)
-        if rules is None:
+        found = facts.situation(person, owned=())  # a question of who they are alone
+        if found.rules is None:
             return ()
-        usable = engine.enrollable(rules, facts.gather(person, owned=()))  # a question of roles alone
+        rules = demands.personal(found.rules, found.facts)
+        usable = demands.enrollable(rules, found.facts)
         return tuple(m for m in rules.allowed if m in usable or m is Method.RECOVERY_CODE)
 
     def may_remove(self, person: User, binding_id: uuid.UUID) -> bool:
-        rules = facts.rules_of(person.tenant_id)
-        return rules is not None and sensitive.allows_removal(rules, facts.gather(person), binding_id)
+        found = facts.situation(person)
+        return found.rules is not None and sensitive.allows_removal(
+            found.rules, found.facts, binding_id, timezone.now()
+        )
 
     def may_turn_off(self, person: User) -> bool:
-        rules = facts.rules_of(person.tenant_id)
-        return rules is not None and sensitive.may_turn_off(rules, facts.gather(person))
+        found = facts.situation(person, owned=())
+        return found.rules is not None and sensitive.may_turn_off(found.rules, found.facts, timezone.now())
 
     def is_fresh(self, person: User, session: "SessionStore") -> bool:
         judged = enforcement.judge(session, person)

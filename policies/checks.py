@@ -4,6 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from policies import floor as floors
 
 
 @register()
@@ -32,3 +35,14 @@ def adapters_are_ours(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         for name, path in wanted.items()
         if getattr(settings, name, None) != path
     ]
+
+
+@register()
+def floor_can_be_read(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """policies.E003: with a floor that cannot be read nobody is let in."""
+    try:
+        floors.current()
+    except ImproperlyConfigured as error:
+        hint = 'Write JSON with rules of a policy document, such as {"enforcement": "required"}, or leave it empty.'
+        return [Error(str(error), hint=hint, id="policies.E003")]
+    return []

@@ -115,7 +115,7 @@ def _make_tenant(wanted: DemoTenant) -> None:
         wanted.name,
         wanted.slug,
         actor=None,
-        document=documents.default_document() | {"enforcement": "off"},
+        document=documents.default_document() | {"enforcement": "optional"},
         help_contact=f"the {wanted.name} service desk, extension 4357",
     )
     for person in PEOPLE:

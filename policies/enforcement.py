@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from accounts.models import User
-from policies import engine, facts
-from policies.engine import Decision, Facts, Outcome, Rules
+from policies import demands, engine, facts
+from policies.terms import Decision, Facts, Outcome, Rules
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -16,11 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A decision with what it was made from."""
+    """A decision with the rules it was made by; `report` is what the version in report-only would have decided."""
 
     decision: Decision
     rules: Rules | None
-    facts: Facts
+    report: Decision | None = None
+
+    @property
+    def facts(self) -> Facts:
+        return self.decision.facts
+
+    @property
+    def would_stop(self) -> int | None:
+        """The version in report-only that would have stopped what is let in."""
+        if self.report is None or self.report.is_allowed or not self.decision.is_allowed:
+            return None
+        return self.report.policy_version
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """Until when neither this decision nor the reported one changes by time alone."""
+        ends = [one.valid_until for one in (self.decision, self.report) if one is not None and one.valid_until]
+        return min(ends, default=None)
 
 
 def holds_grant(session: "SessionStore", person: User, now: datetime) -> bool:
@@ -50,25 +67,26 @@ def role_mark(person: User) -> str:
 
 def judge(session: "SessionStore", person: User, now: datetime | None = None) -> Judgement:
     """Ask the engine about this session; two queries (rules, and what the person owns)."""
-    rules = facts.rules_for(person)
-    gathered = facts.gather(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
-    return Judgement(engine.decide(rules, gathered, now or timezone.now()), rules, gathered)
+    now = now or timezone.now()
+    found = facts.situation(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
+    report = None if found.report is None else engine.decide(found.report, found.facts, now)
+    return Judgement(engine.decide(found.rules, found.facts, now), found.rules, report)
 
 
 def keep(session: "SessionStore", person: User, judgement: Judgement) -> None:
-    """Store an *allow* as the session's grant, under the versions it was judged with."""
+    """Store an *allow* as the session's grant, under what the tenant's newest version was when this request began."""
     decision, rules = judgement.decision, judgement.rules
     if rules is None or not decision.is_allowed:
         return
     session.change(
         grant_tenant=person.tenant_id,
         grant_role=role_mark(person),
-        grant_policy_version=rules.version,
+        grant_policy_version=person.tenant.policy_version,
         grant_floor=facts.floor_digest(),
         grant_security_version=person.security_version,
-        grant_valid_until=decision.valid_until,
+        grant_valid_until=judgement.valid_until,
         grant_deadline=decision.deadline if decision.outcome is Outcome.ALLOW_IN_GRACE else None,
-        grant_idle=int(engine.idle_limit(rules, judgement.facts).total_seconds()),
+        grant_idle=int(demands.idle_limit(rules, judgement.facts).total_seconds()),
     )
 
 
@@ -76,4 +94,4 @@ def is_idle(session: "SessionStore", judgement: Judgement, now: datetime) -> boo
     """Whether a signed-in session lay unused longer than the policy lets it."""
     if judgement.rules is None:
         return False
-    return now - session.row.last_seen_at >= engine.idle_limit(judgement.rules, judgement.facts)
+    return now - session.row.last_seen_at >= demands.idle_limit(judgement.rules, judgement.facts)

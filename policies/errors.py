@@ -1,8 +1,11 @@
 """What can go wrong in the policies room."""
 
+from collections.abc import Iterable
+
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import AccountsError
+from accounts.models import User
 
 
 class PolicyError(AccountsError):
@@ -23,3 +26,45 @@ class ReasonMissing(PolicyError):
 
     code = "reason_missing"
     message = _("Say why you make this change: it becomes part of the record.")
+
+
+class LocksOut(PolicyError):
+    """No administrator of the tenant could get in any more by what they own; `people` are those there are."""
+
+    code = "locks_out"
+
+    def __init__(self, people: Iterable[User]) -> None:
+        super().__init__()
+        self.people = list(people)
+
+    def __str__(self) -> str:
+        names = ", ".join(person.email for person in self.people)
+        return _("Nobody could administer this tenant any more. These would be stopped: %(names)s.") % {"names": names}
+
+
+class TestsFail(PolicyError):
+    """Tests that are kept with the policy do not hold; `names` are theirs."""
+
+    __test__ = False  # not one of ours
+    code = "tests_fail"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__()
+        self.names = list(names)
+
+    def __str__(self) -> str:
+        return _("These tests of the policy fail: %(names)s.") % {"names": "; ".join(self.names)}
+
+
+class NothingToConfirm(PolicyError):
+    """Nothing waits, or the time is over and the version before is in force again."""
+
+    code = "nothing_to_confirm"
+    message = _("There is nothing to confirm any more. Look at what is in force now.")
+
+
+class SignedInBefore(PolicyError):
+    """This session was made before the version: it shows nothing about signing in under it."""
+
+    code = "signed_in_before"
+    message = _("Sign in again first, in this or another browser: that shows that you still can.")

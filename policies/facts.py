@@ -3,23 +3,40 @@
 `User` knows nothing of the policy; whoever asks "is a factor demanded of this person?" asks here.
 """
 
+import json
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from accounts import keyring
 from accounts.adapters import SUPPORTED_TYPE
 from accounts.assurance import Method, Proof
 from accounts.flows import methods
-from accounts.models import Tenant, User
+from accounts.models import Binding, RecoveryCode, Tenant, User, WebAuthnCredential
 from accounts.rows import Select, attach
+from policies import demands
 from policies import document as documents
-from policies import engine
+from policies import floor as floors
 from policies.models import MFAPolicy, PolicyVersion
+from policies.terms import Enrolled, Facts, Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a judgement needs: the rules in force, those judged beside them (report only), and the facts."""
+
+    rules: Rules | None
+    report: Rules | None
+    facts: Facts
 
 
 def supported_methods() -> tuple[Method, ...]:
@@ -29,7 +46,9 @@ def supported_methods() -> tuple[Method, ...]:
 
 def floor_digest() -> str:
     """Sixteen hex digits that change with every site-wide setting a decision depends on."""
-    return _floor_digest(tuple(settings.MFA_SUPPORTED_TYPES), settings.MFA_PASSKEY_LOGIN_ENABLED)
+    return _floor_digest(
+        tuple(settings.MFA_SUPPORTED_TYPES), settings.MFA_PASSKEY_LOGIN_ENABLED, settings.MFA_POLICY_FLOOR
+    )
 
 
 @lru_cache(maxsize=8)
@@ -37,47 +56,90 @@ def _floor_digest(*inputs: object) -> str:
     return sha256(repr(inputs).encode()).hexdigest()[:16]
 
 
-def rules_of(tenant_id: uuid.UUID) -> engine.Rules | None:
+def rules_of(tenant_id: uuid.UUID) -> Rules | None:
     """The rules in force for a tenant, in one query; None when there is no policy (and nobody gets in)."""
-    found = _IN_FORCE.first(tenant_id)
-    return None if found is None else _rules(*found)
+    found = _IN_FORCE.first(None, timezone.now(), tenant_id)
+    return None if found is None else _rules(found[0], found[2])
 
 
-def rules_for(person: User) -> engine.Rules | None:
-    """As `rules_of` for the person's tenant, which comes along in the same query if it is not there yet."""
-    found = _IN_FORCE.first(person.tenant_id)
-    if found is None:
-        return None
-    version, policy, tenant = found
-    if not User.tenant.is_cached(person):
-        attach(person, "tenant", tenant)
-    return _rules(version, policy, tenant)
+def situation(
+    person: User,
+    proofs: Iterable[Proof] = (),
+    *,
+    signed_in_at: datetime | None = None,
+    owned: tuple[Enrolled, ...] | None = None,
+) -> Situation:
+    """One person and what their session proved, before the rules of their tenant.
+
+    Two queries: rules and groups, which bring the tenant if it is not there yet; and what the person owns, unless
+    `owned` says it.
+    """
+    found = _IN_FORCE.first(person.pk, timezone.now(), person.tenant_id)
+    groups: frozenset[str] = frozenset()
+    rules = report = None
+    if found is not None:
+        version, reported, policy, tenant, names = found
+        groups = frozenset(json.loads(names or "[]"))
+        rules, report = _rules(version, policy), None if reported is None else _rules(reported, policy)
+        if not User.tenant.is_cached(person):
+            attach(person, "tenant", tenant)
+    if owned is None:
+        owned = enrolled(person)
+    return Situation(rules, report, gather(person, proofs, groups=groups, signed_in_at=signed_in_at, owned=owned))
 
 
+def rules_by_tenant(tenant_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Rules]:
+    """The rules in force for each of these tenants, in one query; a tenant without a policy is missing."""
+    in_force = PolicyVersion.objects.filter(policy__tenant__in=set(tenant_ids)).filter(is_in_force(timezone.now()))
+    return {one.policy.tenant_id: rules_from(one) for one in in_force.select_related("policy")}
+
+
+def is_in_force(now: datetime) -> Q:
+    """Which `PolicyVersion` of each policy is in force at `now`, as a condition: the same rule as `_IN_FORCE`."""
+    lapsed = Q(policy__confirm_by__lte=now)
+    return Q(lapsed, number=F("policy__fallback_version")) | Q(
+        ~lapsed | Q(policy__confirm_by=None), number=F("policy__version")
+    )
+
+
+_GROUPS = (
+    "(SELECT {aggregate}(g.name) FROM auth_group g JOIN accounts_user_groups j ON j.group_id = g.id"
+    " WHERE j.user_id = %s){cast}"
+)
 _IN_FORCE = Select(
-    f"{PolicyVersion._meta.db_table} v"
-    f" JOIN {MFAPolicy._meta.db_table} m ON m.id = v.policy_id AND m.version = v.number"
+    f"{MFAPolicy._meta.db_table} m JOIN {PolicyVersion._meta.db_table} v ON v.policy_id = m.id"
+    " AND v.number = CASE WHEN m.confirm_by <= %s THEN m.fallback_version ELSE m.version END"
+    f" LEFT JOIN {PolicyVersion._meta.db_table} r ON r.policy_id = m.id AND r.number = m.report_version"
     f" JOIN {Tenant._meta.db_table} t ON t.id = m.tenant_id"
     " WHERE m.tenant_id = %s",
+    {
+        "sqlite": _GROUPS.format(aggregate="json_group_array", cast=""),
+        "postgresql": _GROUPS.format(aggregate="json_agg", cast="::text"),
+    },
     v=PolicyVersion,
+    r=PolicyVersion,
     m=MFAPolicy,
     t=Tenant,
 )
+"""A version that waits for its confirmation is out of force at its time, whether or not anybody noticed."""
 
 
-def _rules(version: PolicyVersion, policy: MFAPolicy, tenant: Tenant) -> engine.Rules:
+def _rules(version: PolicyVersion, policy: MFAPolicy) -> Rules:
     attach(version, "policy", policy)
     return rules_from(version)
 
 
-def rules_from(version: PolicyVersion) -> engine.Rules:
-    """The rules that one version of a policy states, under the site's ceilings."""
+def rules_from(version: PolicyVersion) -> Rules:
+    """The rules that one version of a policy states, under the site's ceilings and on the platform's floor."""
+    policy = version.policy
     return documents.rules_from(
         version.document,
         version=version.number,
-        enabled=version.policy.enabled,
-        enforced_since=version.policy.enforced_since,
+        enabled=version.enabled,
+        enforced_since=version.enforced_since,
         ceilings=supported_methods(),
+        floor=floors.current(),
+        in_force_until=policy.confirm_by if version.number == policy.version else None,
     )
 
 
@@ -85,41 +147,81 @@ def gather(
     person: User,
     proofs: Iterable[Proof] = (),
     *,
+    groups: frozenset[str],
     signed_in_at: datetime | None = None,
-    owned: tuple[engine.Enrolled, ...] | None = None,
-) -> engine.Facts:
-    """One person's facts and what their session proved; one query for what they own, unless `owned` says it."""
-    return engine.Facts(
+    owned: tuple[Enrolled, ...],
+) -> Facts:
+    """One person's facts and what their session proved, from what was read before."""
+    return Facts(
+        person=person.pk,
         role=person.role,
         is_staff=person.is_staff,
         is_active=person.is_active,
         tenant_is_active=person.tenant.is_active,
+        groups=groups,
         known_since=person.known_since,
+        first_sign_in_at=person.first_sign_in_at or signed_in_at,
         grace_closed_at=person.grace_closed_at,
-        enrolled=enrolled(person) if owned is None else owned,
+        grace_cap=person.grace_cap,
+        extended_to=person.grace_extended_to,
+        enrolled=owned,
         proofs=tuple(proofs),
         signed_in_at=signed_in_at,
     )
 
 
-def enrolled(person: User) -> tuple[engine.Enrolled, ...]:
+def gather_many(people: Iterable[User]) -> dict[uuid.UUID, Facts]:
+    """The facts of many people, by their ids, without any session: two queries, and their tenants if missing."""
+    people = list(people)
+    owned: dict[uuid.UUID, list[Enrolled]] = defaultdict(list)
+    groups: dict[uuid.UUID, set[str]] = defaultdict(set)
+    ring = key_ids()
+    for binding in _bindings_of(people):
+        credential = binding.credential if binding.kind == Method.WEBAUTHN else None
+        owned[binding.person_id].append(as_enrolled(binding, credential, ring, has_codes=binding.has_codes))
+    memberships = User.groups.through.objects.filter(user__in=people)
+    for person_id, name in memberships.values_list("user_id", "group__name"):
+        groups[person_id].add(name)
+    return {
+        person.pk: gather(person, groups=frozenset(groups[person.pk]), owned=tuple(owned[person.pk]))
+        for person in people
+    }
+
+
+def _bindings_of(people: list[User]) -> QuerySet[Any]:
+    left = RecoveryCode.objects.filter(binding=OuterRef("pk"), used_at=None)
+    live = Binding.objects.filter(person__in=people, unbound_at=None).order_by("bound_at")
+    return live.select_related("credential").annotate(has_codes=Exists(left))
+
+
+def enrolled(person: User) -> tuple[Enrolled, ...]:
     """The person's live authenticators. Locked ones, used-up code sets and lost keys are owned but not usable."""
-    ring = _key_ids()
+    ring = key_ids()
     return tuple(
-        engine.Enrolled(
-            method=Method(binding.kind),
-            binding=binding.pk,
-            bound_at=binding.bound_at,
-            user_verified=credential is not None and credential.user_verified,
-            usable=binding.locked_at is None
-            and (not binding.sealed_under or binding.sealed_under in ring)
-            and (bool(has_codes) or binding.kind != Method.RECOVERY_CODE),
-        )
-        for binding, credential, has_codes in methods.owned(person)
+        as_enrolled(binding, credential, ring, has_codes=bool(left))
+        for binding, credential, left in methods.owned(person)
     )
 
 
-def _key_ids() -> frozenset[str]:
+def as_enrolled(
+    binding: Binding, credential: WebAuthnCredential | None, ring: frozenset[str], *, has_codes: bool
+) -> Enrolled:
+    """One authenticator as the engine sees it; `ring` are the ids of the keys that can open secrets."""
+    return Enrolled(
+        method=Method(binding.kind),
+        binding=binding.pk,
+        bound_at=binding.bound_at,
+        user_verified=credential is not None and credential.user_verified,
+        usable=binding.locked_at is None
+        and (not binding.sealed_under or binding.sealed_under in ring)
+        and (has_codes or binding.kind != Method.RECOVERY_CODE),
+        aaguid=None if credential is None else credential.aaguid,
+        synced=credential is not None and credential.backup_eligible,
+        attested=credential is not None and credential.attested,
+    )
+
+
+def key_ids() -> frozenset[str]:
     """The keys that can open secrets. Under a misconfigured ring none: sealed factors are owned, but unusable."""
     try:
         return frozenset(keyring.current().ids)
@@ -129,5 +231,5 @@ def _key_ids() -> frozenset[str]:
 
 def mfa_required(person: User) -> bool:
     """Whether the policy demands a second factor of this person (what other systems call `mfa_enabled`)."""
-    rules = rules_of(person.tenant_id)
-    return rules is None or engine.is_demanded(rules, gather(person, owned=()))
+    found = situation(person, owned=())
+    return found.rules is None or demands.is_demanded(found.rules, found.facts, timezone.now())

@@ -25,9 +25,11 @@ from audit.log import Outcome as EventOutcome
 from audit.log import record, unit_of_work
 from policies import enforcement, sentences
 from policies.enforcement import Judgement
-from policies.engine import Outcome
+from policies.flows import sign_ins
+from policies.terms import Decision, Outcome
 
 _STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
+_WOULD_STOP = "would_stop"  # the version on trial whose stop was recorded in this session
 _NOBODY = Standing()
 
 
@@ -96,12 +98,23 @@ class EnforcementMiddleware:
         return self.refuse(request, judgement)
 
     def let_in(self, request: GatedRequest, judgement: Judgement) -> None:
-        """Keep the grant, and record once a session that somebody came in on grace."""
-        enforcement.keep(request.session, request.user, judgement)
-        request.session.pop(_STOPPED, None)
+        """Keep the grant; of a sign-in its facts, and once a session that somebody came in on grace.
+
+        What a version on trial would have stopped is kept and recorded once a session too, and never stopped.
+        """
+        session = request.session
+        is_sign_in = session.row.grant_policy_version is None
+        enforcement.keep(session, request.user, judgement)
+        session.pop(_STOPPED, None)
+        is_news = judgement.would_stop is not None and session.get(_WOULD_STOP) != judgement.would_stop
+        if is_sign_in or is_news:
+            sign_ins.keep(session, request.user, judgement)
+        if is_news and judgement.report is not None:
+            session[_WOULD_STOP] = judgement.would_stop
+            _record(Kind.ENFORCEMENT_WOULD_STOP, EventOutcome.OK, request, judgement.report)
         if judgement.decision.outcome is Outcome.ALLOW_IN_GRACE and not request.session.get("in_grace"):
             request.session["in_grace"] = True
-            _record(Kind.ENFORCEMENT_GRACE_ALLOWED, EventOutcome.OK, request, judgement)
+            _record(Kind.ENFORCEMENT_GRACE_ALLOWED, EventOutcome.OK, request, judgement.decision)
 
     def note(self, request: GatedRequest, judgement: Judgement) -> None:
         """Record a stop when it is a new one for this session."""
@@ -109,7 +122,8 @@ class EnforcementMiddleware:
         mark = f"{decision.outcome}:{','.join(decision.reasons)}:{decision.policy_version}"
         if request.session.get(_STOPPED) != mark:
             request.session[_STOPPED] = mark
-            _record(Kind.ENFORCEMENT_STOPPED, EventOutcome.REFUSED, request, judgement)
+            sign_ins.keep(request.session, request.user, judgement)
+            _record(Kind.ENFORCEMENT_STOPPED, EventOutcome.REFUSED, request, decision)
 
     def refuse(self, request: GatedRequest, judgement: Judgement) -> HttpResponse:
         """To the page that helps: second factor, enrolment, or the one that says why not."""
@@ -142,8 +156,7 @@ def denied_page(request: HttpRequest, judgement: Judgement) -> HttpResponse:
 
 
 @unit_of_work
-def _record(kind: Kind, outcome: EventOutcome, request: GatedRequest, judgement: Judgement) -> None:
-    decision = judgement.decision
+def _record(kind: Kind, outcome: EventOutcome, request: GatedRequest, decision: Decision) -> None:
     record(
         kind,
         actor=request.user,

@@ -11,7 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.assurance import SECOND_FACTORS, Method, Proof
-from policies.engine import AHEAD, TIER, Enrolled, Facts, Rules, acceptable, in_order, is_demanded
+from policies.demands import TIER, acceptable, in_order, is_accepted, is_demanded, personal
+from policies.engine import AHEAD
+from policies.terms import Enrolled, Facts, Rules
 
 
 def is_fresh(rules: Rules, facts: Facts, now: datetime) -> bool:
@@ -20,6 +22,7 @@ def is_fresh(rules: Rules, facts: Facts, now: datetime) -> bool:
     Where nothing is enrolled that is a first factor, so nobody types a password twice to enrol. Everywhere
     else only a second factor vouches (`_vouching`). Ask `decide` too; this does not judge the whole session.
     """
+    rules = personal(rules, facts)
     recent = _recent(rules, facts, now)
     if not facts.enrolled:
         return any(proof.method not in SECOND_FACTORS for proof in recent)
@@ -29,6 +32,7 @@ def is_fresh(rules: Rules, facts: Facts, now: datetime) -> bool:
 
 def refreshed_by(rules: Rules, facts: Facts, now: datetime) -> tuple[Method, ...]:
     """The enrolled, usable methods whose proof would make the session fresh, the preferred one first."""
+    rules = personal(rules, facts)
     return in_order(rules, {one.method for one in _vouching(rules, facts, now) if one.usable})
 
 
@@ -49,26 +53,26 @@ def _vouching(rules: Rules, facts: Facts, now: datetime) -> list[Enrolled]:
     oldest = min(one.bound_at for one in facts.enrolled)
     settled = max(oldest, min([*began, now - rules.fresh_for]))
     old = [one for one in facts.enrolled if one.bound_at <= settled]
-    allowed = [one for one in old if one.method in rules.allowed] or old
+    allowed = [one for one in old if is_accepted(rules, one)] or old
     best = max(TIER[one.method] for one in allowed)
     return [one for one in allowed if TIER[one.method] == best]
 
 
-def may_turn_off(rules: Rules, facts: Facts) -> bool:
+def may_turn_off(rules: Rules, facts: Facts, now: datetime) -> bool:
     """Whether the policy lets this person do without a second factor altogether."""
-    return not is_demanded(rules, facts)
+    return not is_demanded(rules, facts, now)
 
 
-def allows_removal(rules: Rules, facts: Facts, binding: UUID) -> bool:
+def allows_removal(rules: Rules, facts: Facts, binding: UUID, now: datetime) -> bool:
     """Whether the policy lets the owner remove this authenticator. False for what is not theirs.
 
-    Where one is demanded, the last acceptable one stays until another takes its place, and so does the last
+    Where some are demanded, the last acceptable ones stay until others take their place, and so does the last
     of any kind, lest somebody in grace falls back to a password. A set of recovery codes may always go.
     """
     removed = [one for one in facts.enrolled if one.binding == binding]
-    if not removed or removed[0].method is Method.RECOVERY_CODE or not is_demanded(rules, facts):
+    if not removed or removed[0].method is Method.RECOVERY_CODE or not is_demanded(rules, facts, now):
         return bool(removed)
     counted = acceptable(rules, facts)
     if removed[0] in counted:
-        return len(counted) > 1
+        return len(counted) > personal(rules, facts).minimum_factors
     return any(one not in removed and one.method is not Method.RECOVERY_CODE for one in facts.enrolled)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from policies.engine import Reason
+from policies.terms import Reason
 
 SENTENCES: dict[Reason, str | Promise] = {
     Reason.PERSON_INACTIVE: _("Your account is switched off."),
@@ -19,11 +19,15 @@ SENTENCES: dict[Reason, str | Promise] = {
     Reason.NOTHING_USABLE: _("None of your methods can be used at the moment. Ask for help to get back in."),
     Reason.SECOND_FACTOR_PROVED: _("You confirmed your second step."),
     Reason.NOTHING_ENROLLED: _("Only a password protects your account so far."),
+    Reason.TRUSTED_BROWSER: _("You trust this browser, so the second step was not asked for."),
     Reason.POLICY_OFF: _("Your organisation does not require two-step verification."),
     Reason.POLICY_OPTIONAL: _("Your organisation leaves two-step verification to you."),
     Reason.OUT_OF_SCOPE: _("Your organisation’s requirement is not for your role."),
+    Reason.EXCLUDED: _("You are excluded from your organisation’s requirement for a time."),
     Reason.DEMAND_MET: _("You met what your organisation asks for."),
+    Reason.BREAK_GLASS: _("This is an account for emergencies: it needs a security key, and every use is reported."),
     Reason.FACTOR_REQUIRED: _("Your organisation requires two-step verification."),
+    Reason.TOO_FEW_FACTORS: _("Your organisation asks for two methods, and you have one."),
     Reason.ENROLLED_TOO_WEAK: _("Your organisation asks for a stronger method than the ones you have."),
     Reason.ENROLLED_NOT_ALLOWED: _("Your organisation no longer accepts the methods you have."),
     Reason.ENROLLED_UNUSABLE: _("The method you have can no longer be used."),

@@ -12,8 +12,9 @@ from audit.kinds import Kind
 from audit.log import Outcome as EventOutcome
 from audit.log import record
 from policies import enforcement
-from policies.engine import Outcome
+from policies.flows import sign_ins
 from policies.middleware import denied_page
+from policies.terms import Outcome
 
 
 class SecondFactorStage(LoginStage):
@@ -35,6 +36,7 @@ class SecondFactorStage(LoginStage):
         outcome = judgement.decision.outcome
         if outcome is Outcome.STEP_UP:
             sign_in.bind(self, person)
+            sign_ins.keep(session, person, judgement)
             record(
                 Kind.SECOND_FACTOR_DEMANDED,
                 actor=person,
@@ -45,6 +47,7 @@ class SecondFactorStage(LoginStage):
             return HttpResponseRedirect(reverse(self.urlname)), True
         if outcome is Outcome.DENY:
             reasons = [reason.value for reason in judgement.decision.reasons]
+            sign_ins.keep(session, person, judgement)
             record(
                 Kind.SIGN_IN_REFUSED,
                 actor=person,

@@ -74,7 +74,11 @@ class Binding(models.Model):
 
 
 class WebAuthnCredential(models.Model):
-    """The validated part of a registration, and nothing else of what the browser sent (WebAuthn L3 §7.1 step 27)."""
+    """The validated part of a registration, and nothing else of what the browser sent (WebAuthn L3 §7.1 step 27).
+
+    `attestation` is the format of the statement it came with; `attested`, whether its maker vouched for it, up to a
+    root that this site trusts.
+    """
 
     binding = models.OneToOneField(Binding, on_delete=models.CASCADE, primary_key=True, related_name="credential")
     credential_id = models.BinaryField(max_length=1023, unique=True)
@@ -87,6 +91,7 @@ class WebAuthnCredential(models.Model):
     backup_eligible = models.BooleanField()
     backed_up = models.BooleanField()
     attestation = models.CharField(max_length=20, default="none")
+    attested = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return str(self.binding)

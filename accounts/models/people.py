@@ -80,6 +80,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     first_sign_in_at = models.DateTimeField(null=True, blank=True, editable=False)
     known_since = models.DateTimeField(default=timezone.now, editable=False)
     grace_closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    grace_cap = models.DateTimeField(null=True, blank=True, editable=False)
+    grace_extended_to = models.DateTimeField(null=True, blank=True, editable=False)
     joined_at = models.DateTimeField(null=True, blank=True, editable=False)
     date_joined = models.DateTimeField(_("added"), default=timezone.now, editable=False)
 
@@ -121,15 +123,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class AddressAnchor(models.Model):
-    """When a mail address was first known here, and whether its grace was closed.
+    """When a mail address was first known here and first signed in, and how far its grace may still go.
 
     Keyed by a digest and kept when the person is deleted, so that re-creating somebody under the same address
-    neither lengthens nor renews their grace.
+    neither lengthens nor renews their grace. `grace_cap` is the earliest deadline that the address ever left
+    behind, by moving or by deletion.
     """
 
     digest = models.CharField(max_length=64, primary_key=True)
     known_since = models.DateTimeField(default=timezone.now)
+    first_sign_in_at = models.DateTimeField(null=True)
     grace_closed_at = models.DateTimeField(null=True)
+    grace_cap = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.digest[:12]

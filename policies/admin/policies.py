@@ -6,10 +6,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -24,6 +25,7 @@ from accounts.policy import policy as asked
 from accounts.views.base import refused, with_next
 from audit.models import AuditEvent
 from policies import document as documents
+from policies import facts, summary
 from policies.admin.policy_form import PolicyForm
 from policies.flows import publish
 from policies.models import MFAPolicy, PolicyVersion
@@ -36,7 +38,7 @@ class PolicyAdmin(ScopedAdmin):
     """One policy for each tenant, made with it. Changing it publishes a version, in force at once."""
 
     tenant_path = "tenant"
-    list_display = ("tenant", "level", "switched_on", "version", "enforced_since")
+    list_display = ("tenant", "level", "switched_on", "version")
     list_filter = (TenantFilter,)
     list_display_links = ("tenant",)
     search_fields = ("tenant__name", "code")
@@ -45,7 +47,7 @@ class PolicyAdmin(ScopedAdmin):
     change_form_template = "admin/policies/mfapolicy/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        newest = PolicyVersion.objects.filter(number=F("policy__version"))
+        newest = PolicyVersion.objects.filter(facts.is_in_force(timezone.now()))
         policies = super().get_queryset(request).select_related("tenant")
         return policies.prefetch_related(Prefetch("versions", queryset=newest, to_attr="in_force"))
 
@@ -84,7 +86,7 @@ class PolicyAdmin(ScopedAdmin):
         """Whether the flow did it; what it refuses is shown in the form."""
         said = {name: form.cleaned_data[name] for name in ("document", "reason", "enabled", "based_on")}
         try:
-            publish.publish(policy, actor=person_of(request), **said)
+            publish.publish(policy, actor=person_of(request), session=request.session, **said)  # type: ignore[arg-type]
         except AccountsError as refusal:
             form.add_error(None, str(refusal))
         return form.is_valid()
@@ -114,9 +116,9 @@ class PolicyAdmin(ScopedAdmin):
     def level(self, policy: Any) -> str | Promise:
         return sentences(policy.in_force[0])[0] if policy.in_force else _("None: nobody is let in")
 
-    @admin.display(description=_("switched on"), ordering="enabled")
-    def switched_on(self, policy: MFAPolicy) -> SafeString:
-        return switch(policy.enabled)
+    @admin.display(description=_("switched on"))
+    def switched_on(self, policy: Any) -> SafeString:
+        return switch(bool(policy.in_force) and policy.in_force[0].enabled)
 
 
 @admin.register(PolicyVersion)
@@ -178,8 +180,9 @@ def switch(enabled: bool) -> SafeString:
 
 def sentences(version: PolicyVersion) -> list[str]:
     """What a version demands, in sentences; one sentence for a document that this site cannot read."""
+    document = documents.upgraded(version.document)
     try:
-        documents.validate(version.document)
+        documents.validate(document)
     except documents.DocumentError:
         return [str(_("This version cannot be read here: the strictest rules apply."))]
-    return documents.summary(version.document)
+    return summary.sentences(document, facts.supported_methods())

@@ -8,14 +8,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Role
 from accounts.views.presentation import LABELS
 from policies import document as documents
-from policies.engine import Enforcement
 from policies.facts import supported_methods
 from policies.models import PolicyVersion
+from policies.terms import Enforcement
 
 LONGEST_REASON = 500  # characters, as in the table
 STAFF = "staff"
 LEVELS: Final = (
-    (Enforcement.OFF.value, _("Off: nobody is asked to set it up")),
     (Enforcement.OPTIONAL.value, _("Optional: people may set it up")),
     (Enforcement.REQUIRED.value, _("Required: nobody is let in without")),
     (Enforcement.ALWAYS.value, _("Always: at every sign-in, without exception")),
@@ -54,9 +53,9 @@ class PolicyForm(forms.Form):
         widget=forms.RadioSelect,
     )
     scope_people = _choices(_("Those are"), [*ROLES, (STAFF, _("Everybody who may use the administration"))])
-    allowed = _choices(_("Allowed methods"), [(name, _NAMES[name]) for name in documents.METHODS], required=True)
+    allowed = _choices(_("Allowed methods"), [(name, _NAMES[name]) for name in documents.METHODS if name in _NAMES], required=True)
     preferred = forms.ChoiceField(
-        label=_("Offered first"), choices=[(name, _NAMES[name]) for name in documents.METHODS]
+        label=_("Offered first"), choices=[(name, _NAMES[name]) for name in documents.METHODS if name in _NAMES]
     )
     strong_roles = _choices(_("Only a passkey or security key will do for"), ROLES)
     passkey_login = forms.BooleanField(

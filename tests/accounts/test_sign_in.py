@@ -247,21 +247,21 @@ def test_where_a_key_is_demanded_an_app_is_not_offered_beside_it(client):
 
 
 def test_under_every_level_who_owns_a_factor_is_asked(client):
-    for level in ("off", "optional", "required", "always"):
+    for level in ("optional", "required", "always"):
         person = UserFactory(tenant=TenantFactory(rules={"enforcement": level}))
         enrol_totp(person)
         assert give_password(Client(), person)["Location"] == SECOND
 
 
 def test_under_off_and_optional_a_password_is_enough_for_who_owns_none(client):
-    for rules in ({"enforcement": "off"}, {"enforcement": "optional"}):
+    for rules in ({"enforcement": "optional"}, {"enforcement": "optional"}):
         browser, person = Client(), UserFactory(tenant=TenantFactory(rules=rules))
         give_password(browser, person)
         assert browser.get(reverse("home")).status_code == 200
 
 
 def test_grace_lets_in_with_a_banner_until_it_ends(client, clock):
-    tenant = TenantFactory(rules={"enforcement": "off"})
+    tenant = TenantFactory(rules={"enforcement": "optional"})
     person = UserFactory(tenant=tenant)
     clock.forward(timedelta(minutes=1))
     publish_rules(tenant, grace_days=14)
@@ -288,7 +288,7 @@ def test_an_idle_session_ends(person, clock):
 
 @pytest.mark.security(66)
 def test_a_policy_tightened_under_a_live_session_bites_on_the_next_request(person):
-    publish_rules(person.tenant, enforcement="off")
+    publish_rules(person.tenant, enforcement="optional")
     client = client_of(person)
     assert client.get(reverse("home")).status_code == 200
     publish_rules(person.tenant, grace_days=0)

@@ -40,7 +40,7 @@ def test_a_stranger_is_answered_in_the_browsers_language(django_assert_num_queri
 
 
 def test_somebody_in_grace_costs_one_select_too(django_assert_num_queries, clock):
-    tenant = TenantFactory(rules={"enforcement": "off"})
+    tenant = TenantFactory(rules={"enforcement": "optional"})
     client = client_of(UserFactory(tenant=tenant))
     clock.forward(timedelta(minutes=1))
     publish_rules(tenant, grace_days=14)

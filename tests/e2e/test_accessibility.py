@@ -292,7 +292,7 @@ def test_confirming_that_it_is_you_by_each_method(page: Page, person, signed_in,
 
 
 def test_the_pages_of_somebody_in_grace(page: Page, signed_in, visit, clock):
-    tenant = TenantFactory(rules={"enforcement": "off"})
+    tenant = TenantFactory(rules={"enforcement": "optional"})
     person = UserFactory(tenant=tenant, name="")
     clock.forward(timedelta(minutes=1))
     publish_rules(tenant, grace_days=14)

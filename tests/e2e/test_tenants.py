@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 def test_two_tenants_two_policies_and_a_change_of_one_bites_there_alone(page: Page, new_context, clock):
     strict = TenantFactory(name="Acme Health", rules={"allowed": ["webauthn"]})
-    easy = TenantFactory(name="Globex", rules={"enforcement": "off"})
+    easy = TenantFactory(name="Globex", rules={"enforcement": "optional"})
     nora, glen = UserFactory(tenant=strict, name="Nora"), UserFactory(tenant=easy, name="Glen")
     clock.forward(timedelta(minutes=1))  # Glen was here before anything was demanded
     publish_rules(easy, grace_days=14)
@@ -37,7 +37,7 @@ def test_two_tenants_two_policies_and_a_change_of_one_bites_there_alone(page: Pa
 
 
 def test_under_a_switched_off_policy_a_password_is_enough_and_who_owns_a_factor_is_asked(page: Page, new_context):
-    tenant = TenantFactory(rules={"enforcement": "off"})
+    tenant = TenantFactory(rules={"enforcement": "optional"})
     free, owner = UserFactory(tenant=tenant, name="Uma"), UserFactory(tenant=tenant, name="Udo")
     enrol_totp(owner)
     sign_in(page, free)

@@ -164,7 +164,7 @@ def test_a_change_begun_from_an_older_version_overwrites_nothing(client: Client,
 # -- switching off ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [{"enabled": None}, {"enforcement": "off"}, {"enforcement": "optional"}], ids=str)
+@pytest.mark.parametrize("how", [{"enabled": None}, {"enforcement": "optional"}, {"enforcement": "optional"}], ids=str)
 def test_switching_off_warns_and_asks(client: Client, tenant: Tenant, how: dict[str, Any]) -> None:
     assert 'name="confirm_off"' not in client.get(page_of(tenant)).content.decode()
     warned = publish(client, tenant, **how)

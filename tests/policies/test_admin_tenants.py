@@ -100,7 +100,7 @@ def test_a_change_is_recorded_and_no_change_is_not(client: Client) -> None:
 
 # security 66
 def test_a_tenant_that_is_switched_off_lets_nobody_in(client: Client) -> None:
-    tenant = TenantFactory(rules={"enforcement": "off"})
+    tenant = TenantFactory(rules={"enforcement": "optional"})
     theirs = client_of(UserFactory(tenant=tenant))
     assert theirs.get("/").status_code == 200
     off = form_of(tenant)

@@ -59,7 +59,7 @@ class TestRules:
     @pytest.mark.parametrize(
         ("fields", "attribute", "value"),
         [
-            ({"enforcement": "off"}, "enforcement", Enforcement.OFF),
+            ({"enforcement": "optional"}, "enforcement", Enforcement.OFF),
             ({"enforcement": "optional"}, "enforcement", Enforcement.OPTIONAL),
             ({"enforcement": "always"}, "enforcement", Enforcement.ALWAYS),
             (
@@ -273,7 +273,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"allowed": [], "enforcement": "off"},
+            {"allowed": [], "enforcement": "optional"},
             {"allowed": [], "enforcement": "optional"},
             {"allowed": ["totp"]},
             {"allowed": ["webauthn"], "strength": {"administrator": "phishing_resistant"}, "passkey_login": True},
@@ -294,7 +294,7 @@ class TestUnreadable:
     UNREADABLE = [
         pytest.param(changed(schema=2), id="newer"),
         pytest.param({"schema": 2, "shape": "unknown"}, id="newer, and all different"),
-        pytest.param(changed(enforcement="off", schema=2), id="newer, and seemingly off"),
+        pytest.param(changed(enforcement="optional", schema=2), id="newer, and seemingly off"),
         pytest.param(changed(grace_days=91), id="out of bounds"),
         pytest.param({}, id="empty"),
         pytest.param(None, id="null"),
@@ -409,7 +409,7 @@ class TestSummary:
             ),
             ({"enforcement": "optional", "allowed": ["totp"]}, ["MFA is optional", "TOTP preferred"]),
             (
-                {"enforcement": "off", "allowed": [], "scope": {"everyone": False, "roles": [], "staff": True}},
+                {"enforcement": "optional", "allowed": [], "scope": {"everyone": False, "roles": [], "staff": True}},
                 ["MFA is off"],
             ),
         ],

@@ -90,7 +90,7 @@ def test_off_and_on_again_restores_the_level_and_lengthens_no_grace(clock):
 
 
 def test_without_a_policy_nobody_gets_in():
-    person = UserFactory(tenant=TenantFactory(rules={"enforcement": "off"}))
+    person = UserFactory(tenant=TenantFactory(rules={"enforcement": "optional"}))
     client = client_of(person)
     assert client.get(reverse("home")).status_code == 200
     person.tenant.policy.delete()
@@ -102,7 +102,7 @@ def test_without_a_policy_nobody_gets_in():
 
 def test_switching_a_tenant_off_bites_on_the_next_request():
     root = AdministratorFactory(is_superuser=True)
-    person = UserFactory(tenant=TenantFactory(rules={"enforcement": "off"}))
+    person = UserFactory(tenant=TenantFactory(rules={"enforcement": "optional"}))
     client = client_of(person)
     assert client.get(reverse("home")).status_code == 200
     tenants.change(person.tenant, actor=root, is_active=False)

@@ -1,0 +1,123 @@
+"""What the platform demands of every tenant, whatever its own policy says: `settings.MFA_POLICY_FLOOR`.
+
+A floor is a part of a policy document: the keys in it are laid under every tenant's document, and of each rule the
+stricter value holds. It is laid under what is read (`policies.document.rules_from`), so that a floor that rises
+bites at once, and what is published below it is refused (`policies.flows.publish`).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from policies.document_fields import STRENGTHS, DocumentError, validate_partly
+from policies.terms import Enforcement, UserVerification
+
+_LEVELS: Final = [level.value for level in Enforcement]
+_VERIFICATIONS: Final = [one.value for one in UserVerification]
+
+
+def current() -> Mapping[str, Any]:
+    """The platform's floor. Raises ImproperlyConfigured for one that cannot be read: then nobody gets in."""
+    return _read(settings.MFA_POLICY_FLOOR)
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> Mapping[str, Any]:
+    try:
+        floor = json.loads(text) if text.strip() else {}
+        validate(floor)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"MFA_POLICY_FLOOR cannot be read: {error}") from error
+    return dict(floor)
+
+
+def raised(document: Mapping[str, Any], floor: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the stricter value of each rule that the floor holds."""
+    stricter = {key: _STRICTER[key](document[key], value) for key, value in floor.items()}
+    return {**document, **stricter}
+
+
+def below(document: Mapping[str, Any], floor: Mapping[str, Any]) -> list[str]:
+    """The rules of a valid document that are weaker than the floor."""
+    return [key for key, value in raised(document, floor).items() if not _is_same(value, document[key])]
+
+
+def forbids_switching_off(floor: Mapping[str, Any]) -> bool:
+    """Whether a policy that is switched off would be below the floor."""
+    return floor.get("enforcement") in (Enforcement.REQUIRED, Enforcement.ALWAYS)
+
+
+def validate(floor: object) -> None:
+    """Raise DocumentError for what is no floor: a rule there is not, or that cannot be laid under others."""
+    if not isinstance(floor, Mapping):
+        raise DocumentError({"floor": "A floor is an object with the rules that no tenant may weaken."})
+    unknown = [str(key) for key in floor if key not in _STRICTER]
+    if unknown:
+        raise DocumentError(dict.fromkeys(unknown, "This rule cannot be part of a floor."))
+    validate_partly(floor)
+    if floor.get("excludes"):
+        raise DocumentError({"excludes": "A floor excludes nobody; an empty list forbids excludes."})
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return set(one) == set(other) if isinstance(one, list) else one == other
+
+
+def _later_of(order: list[str]) -> Callable[[str, str], str]:
+    return lambda stated, floor: max(stated, floor, key=order.index)
+
+
+def _scope(stated: dict[str, Any], floor: dict[str, Any]) -> dict[str, Any]:
+    """Whom either names: everyone, or all that both list."""
+    if stated["everyone"] or floor["everyone"]:
+        return {"everyone": True, "roles": [], "groups": [], "staff": False, "sources": []}
+    lists = {name: _with(stated[name], floor[name]) for name in ("roles", "groups", "sources")}
+    return {"everyone": False, "staff": stated["staff"] or floor["staff"], **lists}
+
+
+def _within(stated: list[str], floor: list[str]) -> list[str]:
+    """What is in both, in the tenant's order; the floor's where nothing is."""
+    return [one for one in stated if one in floor] or list(floor)
+
+
+def _with(stated: list[str], floor: list[str]) -> list[str]:
+    return [*stated, *[one for one in floor if one not in stated]]
+
+
+def _strength(stated: dict[str, str], floor: dict[str, str]) -> dict[str, str]:
+    both = {**floor, **stated}
+    return {role: max(name, floor.get(role, name), key=STRENGTHS.__getitem__) for role, name in both.items()}
+
+
+def _allowed_products(stated: list[str], floor: list[str]) -> list[str]:
+    """An empty list means every product."""
+    return _within(stated, floor) if stated and floor else (stated or list(floor))
+
+
+_STRICTER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "enforcement": _later_of(_LEVELS),
+    "scope": _scope,
+    "excludes": lambda stated, floor: list(floor),  # a floor's list is empty: see `validate`
+    "allowed": _within,
+    "strength": _strength,
+    "minimum_factors": max,
+    "grace_days": min,
+    "new_grace_days": min,
+    "administrators_grace_days": min,
+    "trusted_browser_days": min,
+    "trusted_browser_never": _with,
+    "second_factor_hours": min,
+    "idle_minutes": min,
+    "administrators_idle_minutes": min,
+    "fresh_minutes": min,
+    "user_verification": _later_of(_VERIFICATIONS),
+    "attestation": _later_of(["none", "direct"]),
+    "aaguids_allowed": _allowed_products,
+    "aaguids_denied": _with,
+    "synced_passkeys": lambda stated, floor: stated and floor,
+    "passkey_login": lambda stated, floor: stated and floor,
+}

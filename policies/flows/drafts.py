@@ -1,0 +1,100 @@
+"""The draft of a policy's next version: begun from any version, changed in turns, tried, published or dropped."""
+
+from typing import TYPE_CHECKING, Any
+
+from accounts.models import User
+from audit.kinds import Kind
+from audit.log import record, unit_of_work
+from policies import document as documents
+from policies.errors import StaleDraft
+from policies.flows import publish as publishing
+from policies.models import MFAPolicy, PolicyDraft, PolicyVersion
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+
+def draft_of(policy: MFAPolicy) -> PolicyDraft | None:
+    """The policy's draft, or None."""
+    return PolicyDraft.objects.filter(policy=policy).first()
+
+
+def begin(policy: MFAPolicy, version: PolicyVersion, *, actor: User) -> PolicyDraft:
+    """A draft that says what a version says: the one in force, or an old one to go back to.
+
+    Raises NotAllowed, or StaleDraft where there is a draft already: nobody's work is overwritten.
+    """
+    return save(policy, dict(documents.upgraded(version.document)), enabled=version.enabled, actor=actor, revision=0)
+
+
+@unit_of_work
+def save(policy: MFAPolicy, document: dict[str, Any], *, enabled: bool, actor: User, revision: int) -> PolicyDraft:
+    """Keep what was edited. `revision` is the draft's as it was read, 0 for a new one.
+
+    Raises NotAllowed, StaleDraft where somebody else changed it meanwhile, or DocumentError naming the fields.
+    """
+    locked = publishing.lock_for(policy, actor)
+    documents.validate(document)
+    draft = PolicyDraft.objects.filter(policy=locked).first()
+    if (draft.revision if draft else 0) != revision:
+        raise StaleDraft
+    if draft is None:
+        draft = PolicyDraft(policy=locked, based_on=locked.version, revision=0)
+    draft.document, draft.enabled = document, enabled
+    draft.author_id, draft.author_label = actor.pk, str(actor)
+    draft.revision += 1
+    draft.save()
+    record(
+        Kind.POLICY_DRAFT_SAVED,
+        actor=actor,
+        target=locked,
+        tenant=locked.tenant_id,
+        revision=draft.revision,
+        after=document,
+    )
+    return draft
+
+
+@unit_of_work
+def discard(policy: MFAPolicy, *, actor: User, revision: int) -> None:
+    """Drop the draft. Raises NotAllowed or StaleDraft."""
+    locked = publishing.lock_for(policy, actor)
+    draft = _current(locked, revision)
+    draft.delete()
+    record(Kind.POLICY_DRAFT_DISCARDED, actor=actor, target=locked, tenant=locked.tenant_id, revision=revision)
+
+
+@unit_of_work
+def publish(
+    policy: MFAPolicy,
+    *,
+    actor: User,
+    session: "SessionStore",
+    revision: int,
+    reason: str,
+    mode: str = PolicyVersion.Mode.ENFORCE,
+    until_confirmed: bool = False,
+) -> PolicyVersion:
+    """Publish the draft as it was read. Raises as `flows.publish.publish` does; StaleDraft where either moved."""
+    draft = _current(publishing.lock_for(policy, actor), revision)
+    version = publishing.publish(
+        policy,
+        draft.document,
+        actor=actor,
+        session=session,
+        reason=reason,
+        enabled=draft.enabled,
+        mode=mode,
+        until_confirmed=until_confirmed,
+        based_on=draft.based_on,
+    )
+    if mode == PolicyVersion.Mode.ENFORCE:
+        draft.delete()
+    return version
+
+
+def _current(policy: MFAPolicy, revision: int) -> PolicyDraft:
+    draft = PolicyDraft.objects.filter(policy=policy, revision=revision).first()
+    if draft is None:
+        raise StaleDraft
+    return draft

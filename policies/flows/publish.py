@@ -223,8 +223,8 @@ def _misnamed(policy: MFAPolicy, document: Mapping[str, Any], now: datetime) -> 
 
 
 def _unfit_for_emergencies(policy: MFAPolicy, document: Mapping[str, Any]) -> str:
-    people = User.objects.filter(tenant=policy.tenant_id, is_active=True, pk__in=document["break_glass"])
-    people = list(people.select_related("tenant"))
+    named = User.objects.filter(tenant=policy.tenant_id, is_active=True, pk__in=document["break_glass"])
+    people = list(named.select_related("tenant"))
     if len(people) < len(document["break_glass"]):
         return _("An account for emergencies has to be an active one of this tenant.")
     known = facts.gather_many(people)

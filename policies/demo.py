@@ -88,12 +88,30 @@ PEOPLE = (
     ),
 )
 
+COLLEAGUES = tuple(
+    DemoPerson(f"{first.lower()}@acme.example", f"{first} {last}", "acme", "is asked for a code", enrolled=True)
+    for first, last in (
+        ("Abel", "Archive"),
+        ("Bea", "Billing"),
+        ("Cem", "Care"),
+        ("Dora", "Dispatch"),
+        ("Edo", "Estates"),
+        ("Fay", "Finance"),
+        ("Gus", "Gardens"),
+        ("Hana", "Hygiene"),
+        ("Ivo", "Intake"),
+    )
+)
+"""More people at Acme, so that trying a stricter policy there has somebody to count."""
+
 
 def load() -> list[tuple[DemoPerson, User]]:
     """Make what is missing of the demo; returns everybody."""
     for tenant in TENANTS:
         if not Tenant.objects.filter(slug=tenant.slug).exists():
             _make_tenant(tenant)
+    for colleague in COLLEAGUES:
+        _person(colleague)
     return [(wanted, _person(wanted)) for wanted in PEOPLE]
 
 
@@ -118,7 +136,7 @@ def _make_tenant(wanted: DemoTenant) -> None:
         document=documents.default_document() | {"enforcement": "optional"},
         help_contact=f"the {wanted.name} service desk, extension 4357",
     )
-    for person in PEOPLE:
+    for person in (*PEOPLE, *COLLEAGUES):
         if person.tenant == wanted.slug:
             _person(person)
     publish.publish(tenant.policy, document, actor=None, reason="The demo begins.", enabled=wanted.enabled)

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
@@ -27,10 +28,13 @@ from audit.models import AuditEvent
 from policies import document as documents
 from policies import facts, summary
 from policies.admin.policy_form import PolicyForm
+from policies.admin.policy_pages import PolicyPage
 from policies.flows import publish
 from policies.models import MFAPolicy, PolicyVersion
 
 RECENT = 20  # versions on the policy's page
+PAGES: tuple[tuple[str, str, type[PolicyPage]], ...] = ()
+"""Below a policy's id: the path, the name of the URL (`admin:policies_mfapolicy_<name>`), and the page."""
 
 
 @admin.register(MFAPolicy)
@@ -50,6 +54,13 @@ class PolicyAdmin(ScopedAdmin):
         newest = PolicyVersion.objects.filter(facts.is_in_force(timezone.now()))
         policies = super().get_queryset(request).select_related("tenant")
         return policies.prefetch_related(Prefetch("versions", queryset=newest, to_attr="in_force"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path(f"<uuid:object_id>/{where}", view(page.as_view(admin=self)), name=f"policies_mfapolicy_{name}")
+            for where, name, page in PAGES
+        ] + super().get_urls()
 
     def has_change_permission(self, request: HttpRequest, obj: MFAPolicy | None = None) -> bool:
         """Whoever sees a policy answers for it: the flow says so once more."""

@@ -35,7 +35,7 @@ TIER: Final = {
 
 def is_break_glass(rules: Rules, facts: Facts) -> bool:
     """Whether this is one of the tenant's accounts for emergencies."""
-    return facts.person is not None and facts.person in rules.break_glass
+    return bool(rules.break_glass) and facts.person in rules.break_glass
 
 
 def personal(rules: Rules, facts: Facts) -> Rules:
@@ -79,19 +79,18 @@ def _in_scope(scope: Scope, facts: Facts) -> bool:
 
 def excludes_of(rules: Rules, facts: Facts) -> list[Exclude]:
     """The excludes that name this person, ended ones too; for administrators there are none."""
-    if ADMINISTRATOR in facts.roles:
+    if not rules.excludes or ADMINISTRATOR in facts.roles:
         return []
-    return [one for one in rules.excludes if _names(one, facts)]
+    named = _named(facts)
+    return [one for one in rules.excludes if (one.kind, one.value) in named]
 
 
-def _names(exclude: Exclude, facts: Facts) -> bool:
-    named: dict[Excluded, Collection[str]] = {
-        Excluded.PERSON: (str(facts.person),),
-        Excluded.GROUP: facts.groups,
-        Excluded.ROLE: facts.roles,
-        Excluded.SOURCE: (facts.source,),
-    }
-    return exclude.value in named[exclude.kind]
+def _named(facts: Facts) -> set[tuple[Excluded, str]]:
+    """All that an exclude may call this person."""
+    named = {(Excluded.SOURCE, facts.source), (Excluded.PERSON, str(facts.person))}
+    named.update([(Excluded.ROLE, role) for role in facts.roles])
+    named.update([(Excluded.GROUP, group) for group in facts.groups])
+    return named
 
 
 def is_demanded(rules: Rules, facts: Facts, now: datetime) -> bool:

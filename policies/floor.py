@@ -46,6 +46,13 @@ def below(document: Mapping[str, Any], floor: Mapping[str, Any]) -> list[str]:
     return [key for key, value in raised(document, floor).items() if not _is_same(value, document[key])]
 
 
+def tightened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The rules of a valid document that are stricter than in the one before it."""
+    rules = {key: after[key] for key in _STRICTER if key != "excludes"}
+    fewer = [entry for entry in before["excludes"] if entry not in after["excludes"]]
+    return below(before, rules) + (["excludes"] if fewer else [])
+
+
 def forbids_switching_off(floor: Mapping[str, Any]) -> bool:
     """Whether a policy that is switched off would be below the floor."""
     return floor.get("enforcement") in (Enforcement.REQUIRED, Enforcement.ALWAYS)

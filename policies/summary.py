@@ -144,7 +144,7 @@ def _of_exceptions(document: Mapping[str, Any]) -> Iterator[Any]:
             yield _("Never for %(people)s") % {"people": people}
     for entry in document["excludes"]:
         yield _("Not demanded of %(whom)s until %(until)s") % {
-            "whom": f"{_KINDS[entry['kind']]} {_value(entry)}",
+            "whom": whom(entry),
             "until": entry["until"][:10],
         }
     if document["sso"]["trust_mfa"]:
@@ -157,8 +157,9 @@ def _of_exceptions(document: Mapping[str, Any]) -> Iterator[Any]:
         ) % {"count": len(document["break_glass"])}
 
 
-def _value(entry: Mapping[str, str]) -> str:
-    return str(ROLE_NAMES.get(entry["value"], entry["value"]))
+def whom(entry: Mapping[str, str]) -> str:
+    """Whom an exclude of a valid document names."""
+    return f"{_KINDS[entry['kind']]} {ROLE_NAMES.get(entry['value'], entry['value'])}".strip()
 
 
 def _people(scope: Mapping[str, Any]) -> list[str]:

@@ -110,6 +110,18 @@ def rules_if_published(policy: MFAPolicy, document: Mapping[str, Any], *, enable
     return facts.rules_from(version)
 
 
+def refusal(
+    policy: MFAPolicy, document: dict[str, Any], *, enabled: bool, now: datetime
+) -> DocumentError | LocksOut | TestsFail | None:
+    """Why a document would be refused if it were published at `now`; None where it would not. Changes nothing."""
+    try:
+        documents.validate(document)
+        _require_sound(policy, _version(policy, version_in_force(policy), document, enabled, now), now)
+    except (DocumentError, LocksOut, TestsFail) as why:
+        return why
+    return None
+
+
 def administrators(policy: MFAPolicy) -> list[User]:
     """Those who answer for the tenant and could sign in today."""
     people = User.objects.filter(tenant=policy.tenant_id, is_active=True).select_related("tenant").order_by("email")

@@ -94,6 +94,10 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         """Whether this person may sign in with a passkey and no password."""
         return False
 
+    def contact(self, person: User) -> str:
+        """Whom this person asks for help; empty where the tenant has not said."""
+        return ""
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """Sign-in and sign-up through allauth, with our throttles, our record and our one way to a session."""

@@ -57,6 +57,10 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
         rules = facts.rules_of(person.tenant_id)
         return settings.MFA_PASSKEY_LOGIN_ENABLED and rules is not None and rules.passkey_login
 
+    def contact(self, person: User) -> str:
+        rules = facts.rules_of(person.tenant_id)
+        return "" if rules is None else rules.contact
+
 
 class PolicyAccountAdapter(AccountAdapter):
     """Puts the policy's second factor into the stages of a sign-in."""

@@ -128,13 +128,13 @@ def code_now(person: User) -> str:
 
 def _make_tenant(wanted: DemoTenant) -> None:
     """People come first and the demand second, so that those of a tenant in grace were known before it."""
-    document = documents.default_document() | wanted.rules
+    contact = {"contact": f"the {wanted.name} service desk, extension 4357"}
+    document = documents.default_document() | contact | wanted.rules
     tenant = tenants.create(
         wanted.name,
         wanted.slug,
         actor=None,
-        document=documents.default_document() | {"enforcement": "optional"},
-        help_contact=f"the {wanted.name} service desk, extension 4357",
+        document=documents.default_document() | contact | {"enforcement": "optional"},
     )
     for person in (*PEOPLE, *COLLEAGUES):
         if person.tenant == wanted.slug:

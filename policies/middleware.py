@@ -147,10 +147,9 @@ class EnforcementMiddleware:
 
 def denied_page(request: HttpRequest, judgement: Judgement) -> HttpResponse:
     """Why somebody cannot go on, and whom to ask."""
-    person = request.user
     context = {
         "reasons": sentences.of(judgement.decision.reasons),
-        "contact": person.tenant.help_contact if person.is_authenticated else "",
+        "contact": "" if judgement.rules is None else judgement.rules.contact,
     }
     return render(request, "policies/denied.html", context, status=HTTPStatus.FORBIDDEN)
 

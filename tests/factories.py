@@ -20,22 +20,24 @@ from policies.flows import publish, tenants
 PASSWORD = "a long enough pass phrase"
 
 
+def document(**rules: Any) -> dict[str, Any]:
+    """The default document with somebody to ask for help, and with these rules."""
+    return documents.default_document() | {"contact": "the service desk"} | rules
+
+
 class TenantFactory(factory.Factory):
-    """A tenant with its policy; `rules` go into the default document, `enabled` switches it."""
+    """A tenant with its policy; `rules` go into the default document."""
 
     class Meta:
         model = Tenant
 
     name = factory.Sequence(lambda n: f"Tenant {n}")
     slug = factory.Sequence(lambda n: f"tenant-{n}-{uuid.uuid4().hex[:6]}")
-    help_contact = "the service desk"
 
     @classmethod
     def _create(cls, model_class: type[Tenant], *args: Any, **kwargs: Any) -> Tenant:
         rules = kwargs.pop("rules", {})
-        return tenants.create(
-            kwargs.pop("name"), kwargs.pop("slug"), actor=None, document=documents.default_document() | rules, **kwargs
-        )
+        return tenants.create(kwargs.pop("name"), kwargs.pop("slug"), actor=None, document=document(**rules), **kwargs)
 
 
 class UserFactory(factory.Factory):
@@ -65,8 +67,7 @@ class AdministratorFactory(UserFactory):
 
 def publish_rules(tenant: Tenant, *, enabled: bool | None = None, **rules: Any) -> None:
     """Publish a policy whose document differs in these rules from the default one."""
-    document = documents.default_document() | rules
-    publish.publish(tenant.policy, document, actor=None, reason="for a test", enabled=enabled)
+    publish.publish(tenant.policy, document(**rules), actor=None, reason="for a test", enabled=enabled)
     tenant.refresh_from_db()
 
 

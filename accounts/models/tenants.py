@@ -57,12 +57,6 @@ class Tenant(models.Model):
         ],
         help_text=_("What people see in their app beside the code. Empty: the tenant's name."),
     )
-    help_contact = models.CharField(
-        _("help contact"),
-        max_length=200,
-        blank=True,
-        help_text=_("Who people ask when they are stopped: a name, a telephone number, a mail address."),
-    )
     is_active = models.BooleanField(_("active"), default=True)
     is_default = models.BooleanField(_("default"), default=False, editable=False)
     policy_version = models.PositiveIntegerField(default=0, editable=False)

@@ -12,6 +12,7 @@ from accounts.flows import invitations, sign_in
 from accounts.forms import NewPasswordForm
 from accounts.gates import GatedRequest
 from accounts.models import Binding
+from accounts.policy import policy
 from accounts.views.base import Page, with_next
 
 
@@ -30,7 +31,7 @@ class HelpView(Page):
         person = request.user if request.user.is_authenticated else None
         if person is None and (stage := sign_in.pending(request)) is not None:
             person = stage.login.user
-        contact = person.tenant.help_contact if person is not None else ""
+        contact = policy().contact(person) if person is not None else ""
         return self.show("accounts/help.html", person=person, contact=contact)
 
 

@@ -20,7 +20,7 @@ from audit.log import unit_of_work
 from policies.flows import tenants
 from policies.models import MFAPolicy
 
-CHANGEABLE = frozenset({"name", "time_zone", "totp_issuer", "help_contact", "is_active"})
+CHANGEABLE = frozenset({"name", "time_zone", "totp_issuer", "is_active"})
 
 
 class TenantForm(FlowForm):
@@ -36,7 +36,7 @@ class TenantForm(FlowForm):
 
     class Meta:
         model = Tenant
-        fields = ("name", "slug", "time_zone", "totp_issuer", "help_contact", "is_active", "domains")
+        fields = ("name", "slug", "time_zone", "totp_issuer", "is_active", "domains")
         help_texts = {
             "slug": _("Stays as it is for good."),
             "time_zone": _("For example Europe/Berlin: dates are shown and mailed in it."),
@@ -100,10 +100,10 @@ class TenantAdmin(ScopedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ("name", "slug", "time_zone", "totp_issuer", "help_contact", "domains")})]
+            return [(None, {"fields": ("name", "slug", "time_zone", "totp_issuer", "domains")})]
         domains = "domains" if person_of(request).is_superuser else "domain_list"
         return [
-            (None, {"fields": ("name", "slug", "time_zone", "totp_issuer", "help_contact")}),
+            (None, {"fields": ("name", "slug", "time_zone", "totp_issuer")}),
             (_("Who belongs to it"), {"fields": (domains, "headcount")}),
             (_("Two-step verification"), {"fields": ("policy_link",)}),
             (_("Access"), {"fields": ("is_active", "is_default", "created_at")}),
@@ -124,7 +124,8 @@ class TenantAdmin(ScopedAdmin):
             tenant = tenants.change(form.instance, actor=actor, **wanted)
         else:
             name = wanted.pop("name")
-            tenant = tenants.create(name, typed["slug"], actor=actor, **wanted)
+            session: Any = request.session
+            tenant = tenants.create(name, typed["slug"], actor=actor, session=session, **wanted)
         if "domains" in form.changed_data:
             tenants.set_domains(tenant, typed["domains"], actor=actor)
         return tenant

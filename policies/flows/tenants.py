@@ -1,6 +1,6 @@
 """Making and changing tenants: every tenant has a policy from its first moment."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accounts.errors import NotAllowed
 from accounts.models import Tenant, TenantDomain, User
@@ -11,6 +11,9 @@ from policies import document as documents
 from policies.flows.publish import publish
 from policies.models import MFAPolicy
 
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
 DEFAULT_POLICY_CODE = "pol-mfa-required"
 
 
@@ -20,11 +23,15 @@ def create(
     slug: str,
     *,
     actor: User | None,
+    session: "SessionStore | None" = None,
     document: dict[str, Any] | None = None,
     is_default: bool = False,
     **fields: Any,
 ) -> Tenant:
-    """A tenant and its policy, enforcing unless the document says otherwise. `actor` None is the site itself."""
+    """A tenant and its policy, enforcing unless the document says otherwise. `actor` None is the site itself.
+
+    Anybody else publishes that policy, in this fresh `session`. Raises NotAllowed, or NotFresh as publishing does.
+    """
     if actor is not None and not actor.is_superuser:
         raise NotAllowed
     tenant = Tenant.objects.create(name=name, slug=slug, is_default=is_default, **fields)
@@ -32,7 +39,9 @@ def create(
     policy = MFAPolicy.objects.create(tenant=tenant, code=code)
     record(Kind.TENANT_CREATED, actor=actor, target=tenant)
     record(Kind.POLICY_CREATED, actor=actor, target=policy, tenant=tenant)
-    publish(policy, document or documents.default_document(), actor=actor, reason="The tenant was made.")
+    publish(
+        policy, document or documents.default_document(), actor=actor, session=session, reason="The tenant was made."
+    )
     tenant.refresh_from_db()
     return tenant
 

@@ -70,7 +70,7 @@ STICKING_OUT = """() => {
 def person() -> User:
     """Somebody with a long address, as people have them."""
     tenant = TenantFactory(
-        name="The Example Society for the Long-Named", help_contact="the service desk, +44 20 7946 0000"
+        name="The Example Society for the Long-Named", rules={"contact": "the service desk, +44 20 7946 0000"}
     )
     return UserFactory(
         tenant=tenant, email="maximiliane.mustermann-beispiel@subdivision.example.com", name="Maximiliane"

@@ -71,8 +71,11 @@ def acme() -> Tenant:
     return TenantFactory(
         name="Acme Health",
         slug="acme",
-        help_contact="Acme service card, extension 4357",
-        rules={"passkey_login": True, "enforcement": "required"},
+        rules={
+            "passkey_login": True,
+            "enforcement": "required",
+            "contact": "Acme service card, extension 4357",
+        },
     )
 
 

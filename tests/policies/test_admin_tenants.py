@@ -27,20 +27,20 @@ def client(boss: User) -> Client:
 
 
 def typed(**changes: str) -> dict[str, str]:
-    particulars = {"name": "Acme", "slug": "acme", "time_zone": "UTC", "totp_issuer": "", "help_contact": ""}
+    particulars = {"name": "Acme", "slug": "acme", "time_zone": "UTC", "totp_issuer": ""}
     return particulars | {"domains": ""} | changes
 
 
 def form_of(tenant: Tenant, **changes: str) -> dict[str, str]:
     domains = "\n".join(tenant.domains.values_list("domain", flat=True))
-    return typed(name=tenant.name, help_contact=tenant.help_contact, domains=domains, is_active="on") | changes
+    return typed(name=tenant.name, domains=domains, is_active="on") | changes
 
 
 def test_a_tenant_is_made_with_a_policy_that_enforces(client: Client, boss: User) -> None:
-    response = client.post(ADD, typed(domains="Acme.example\n mail.acme.example", help_contact="extension 1"))
+    response = client.post(ADD, typed(domains="Acme.example\n mail.acme.example"))
     assert response.url == url(Tenant)
     tenant = Tenant.objects.get(slug="acme")
-    assert (tenant.policy.code, tenant.policy.enabled, tenant.policy_version) == ("pol-acme", True, 1)
+    assert (tenant.policy.code, tenant.policy.versions.get().enabled, tenant.policy_version) == ("pol-acme", True, 1)
     assert tenant.policy.versions.get().document["enforcement"] == "required"
     assert set(tenant.domains.values_list("domain", flat=True)) == {"acme.example", "mail.acme.example"}
     for kind in (Kind.TENANT_CREATED, Kind.POLICY_PUBLISHED, Kind.DOMAIN_ADDED):
@@ -91,11 +91,11 @@ def test_a_change_is_recorded_and_no_change_is_not(client: Client) -> None:
     page = url(Tenant, "change", tenant.pk)
     assert client.post(page, form_of(tenant)).status_code == 302
     assert not events(Kind.TENANT_CHANGED)
-    assert client.post(page, form_of(tenant, help_contact="extension 2", slug="moved")).status_code == 302
+    assert client.post(page, form_of(tenant, totp_issuer="Two", slug="moved")).status_code == 302
     tenant.refresh_from_db()
-    assert tenant.help_contact == "extension 2"
+    assert tenant.totp_issuer == "Two"
     assert tenant.slug != "moved"
-    assert last_event(Kind.TENANT_CHANGED).payload["after"] == {"help_contact": "extension 2"}
+    assert last_event(Kind.TENANT_CHANGED).payload["after"] == {"totp_issuer": "Two"}
 
 
 # security 66

@@ -104,7 +104,6 @@ def test_a_tenants_administrator_keeps_its_particulars_alone(client: Client, min
         "slug": "other",
         "time_zone": "Europe/Berlin",
         "totp_issuer": "",
-        "help_contact": "",
         "domains": theirs.tenant.domains.get().domain,
         "is_default": "on",
         "policy_version": "99",

@@ -28,10 +28,19 @@ def begin(policy: MFAPolicy, version: PolicyVersion, *, actor: User) -> PolicyDr
 
 
 @unit_of_work
-def save(policy: MFAPolicy, document: dict[str, Any], *, enabled: bool, actor: User, revision: int) -> PolicyDraft:
+def save(
+    policy: MFAPolicy,
+    document: dict[str, Any],
+    *,
+    enabled: bool,
+    actor: User,
+    revision: int,
+    based_on: int | None = None,
+) -> PolicyDraft:
     """Keep what was edited. `revision` is the draft's as it was read, 0 for a new one.
 
-    Raises NotAllowed, StaleDraft where somebody else changed it meanwhile, or DocumentError naming the fields.
+    `based_on` is the version that a new one was begun from; None: whichever is in force. Raises NotAllowed,
+    StaleDraft where somebody else changed or published it meanwhile, or DocumentError naming the fields.
     """
     locked = publishing.lock_for(policy, actor)
     documents.validate(document)
@@ -39,6 +48,8 @@ def save(policy: MFAPolicy, document: dict[str, Any], *, enabled: bool, actor: U
     if (draft.revision if draft else 0) != revision:
         raise StaleDraft
     if draft is None:
+        if based_on not in (None, locked.version):
+            raise StaleDraft
         draft = PolicyDraft(policy=locked, based_on=locked.version, revision=0)
     draft.document, draft.enabled = document, enabled
     draft.author_id, draft.author_label = actor.pk, str(actor)

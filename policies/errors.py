@@ -28,6 +28,13 @@ class ReasonMissing(PolicyError):
     message = _("Say why you make this change: it becomes part of the record.")
 
 
+class OwnFactorFirst(PolicyError):
+    """Whoever publishes a policy proves a second factor, so they have to own one."""
+
+    code = "own_factor_first"
+    message = _("Set up a second factor of your own first. Then come back and publish.")
+
+
 class LocksOut(PolicyError):
     """No administrator of the tenant could get in any more by what they own; `people` are those there are."""
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from accounts.errors import NotAllowed
 from accounts.models import User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -22,8 +23,11 @@ def draft_of(policy: MFAPolicy) -> PolicyDraft | None:
 def begin(policy: MFAPolicy, version: PolicyVersion, *, actor: User) -> PolicyDraft:
     """A draft that says what a version says: the one in force, or an old one to go back to.
 
-    Raises NotAllowed, or StaleDraft where there is a draft already: nobody's work is overwritten.
+    Raises NotAllowed, also for a version of another policy, or StaleDraft where there is a draft already: nobody's
+    work is overwritten.
     """
+    if version.policy_id != policy.pk:
+        raise NotAllowed
     return save(policy, dict(documents.upgraded(version.document)), enabled=version.enabled, actor=actor, revision=0)
 
 
@@ -75,7 +79,6 @@ def discard(policy: MFAPolicy, *, actor: User, revision: int) -> None:
     record(Kind.POLICY_DRAFT_DISCARDED, actor=actor, target=locked, tenant=locked.tenant_id, revision=revision)
 
 
-@unit_of_work
 def publish(
     policy: MFAPolicy,
     *,
@@ -86,21 +89,25 @@ def publish(
     mode: str = PolicyVersion.Mode.ENFORCE,
     until_confirmed: bool = False,
 ) -> PolicyVersion:
-    """Publish the draft as it was read. Raises as `flows.publish.publish` does; StaleDraft where either moved."""
-    draft = _current(publishing.lock_for(policy, actor), revision)
-    version = publishing.publish(
-        policy,
-        draft.document,
-        actor=actor,
-        session=session,
-        reason=reason,
-        enabled=draft.enabled,
-        mode=mode,
-        until_confirmed=until_confirmed,
-        based_on=draft.based_on,
-    )
-    if mode == PolicyVersion.Mode.ENFORCE:
-        draft.delete()
+    """Publish the draft as it was read. Raises as `flows.publish.publish` does; StaleDraft where either moved.
+
+    A draft that is put on trial stays, so that what is learnt can go into it.
+    """
+    with publishing.refusals_recorded(policy, actor), unit_of_work():
+        draft = _current(publishing.lock_for(policy, actor), revision)
+        version = publishing.publish(
+            policy,
+            draft.document,
+            actor=actor,
+            session=session,
+            reason=reason,
+            enabled=draft.enabled,
+            mode=mode,
+            until_confirmed=until_confirmed,
+            based_on=draft.based_on,
+        )
+        if mode == PolicyVersion.Mode.ENFORCE:
+            draft.delete()
     return version
 
 

@@ -4,18 +4,21 @@ A version may be put in force for good, or for fifteen minutes unless somebody w
 or be judged beside the one in force without stopping anybody (report only).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.assurance import Method
 from accounts.errors import NotAllowed, NotFresh
 from accounts.flows import binding as bindings
+from accounts.flows import methods
 from accounts.models import Role, Tenant, User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -23,7 +26,7 @@ from policies import document as documents
 from policies import facts
 from policies import floor as floors
 from policies.document import DocumentError
-from policies.errors import LocksOut, ReasonMissing, StaleDraft, TestsFail
+from policies.errors import LocksOut, OwnFactorFirst, ReasonMissing, StaleDraft, TestsFail
 from policies.models import MFAPolicy, PolicyVersion
 from policies.rollout import simulation
 from policies.terms import Rules
@@ -59,26 +62,41 @@ def publish(
 ) -> PolicyVersion:
     """Put a document in force, in the ways that `Wanted` names. `actor` None is the site itself.
 
-    Raises NotAllowed (recorded), NotFresh, ReasonMissing, StaleDraft, LocksOut, TestsFail, or DocumentError naming
-    the fields. Nothing is half published.
+    Raises NotAllowed, LocksOut and TestsFail (recorded), NotFresh, OwnFactorFirst, ReasonMissing, StaleDraft, or
+    DocumentError naming the fields. Nothing is half published.
     """
     wanted = Wanted(document, reason.strip(), **how)
-    if not may_publish(actor, policy):
-        record(Kind.POLICY_PUBLISH_REFUSED, actor=actor, target=policy, tenant=policy.tenant_id, code=NotAllowed.code)
-        raise NotAllowed
-    if actor is not None:
-        require_fresh(actor, session)
-    if not wanted.reason:
-        raise ReasonMissing
-    documents.validate(document)
-    return _publish(policy, wanted, actor)
+    with refusals_recorded(policy, actor):
+        if not may_publish(actor, policy):
+            raise NotAllowed
+        if actor is not None:
+            require_fresh(actor, session)
+        if not wanted.reason:
+            raise ReasonMissing
+        documents.validate(document)
+        return _publish(policy, wanted, actor)
+
+
+@contextmanager
+def refusals_recorded(policy: MFAPolicy, actor: User | None) -> Iterator[None]:
+    """Record who tried to publish what they must not. Goes around the unit of work, so that the record stays."""
+    try:
+        yield
+    except (NotAllowed, LocksOut, TestsFail) as refusal:
+        record(Kind.POLICY_PUBLISH_REFUSED, actor=actor, target=policy, tenant=policy.tenant_id, code=refusal.code)
+        raise
 
 
 def require_fresh(actor: User, session: "SessionStore | None") -> None:
-    """Raise NotFresh unless this session of the actor just proved a factor."""
+    """Raise NotFresh unless this session of the actor just proved a factor, and OwnFactorFirst where there is none.
+
+    A password is a fresh proof only of those who own nothing better; nobody asks others for what they do without.
+    """
     if session is None:
         raise NotFresh
     bindings.require_fresh(actor, session)
+    if not methods.live(actor):
+        raise OwnFactorFirst
 
 
 def may_publish(actor: User | None, policy: MFAPolicy) -> bool:
@@ -127,7 +145,7 @@ def administrators(policy: MFAPolicy) -> list[User]:
     people = User.objects.filter(tenant=policy.tenant_id, is_active=True).select_related("tenant").order_by("email")
     if policy.tenant.is_default:
         return list(people.filter(is_superuser=True))
-    return list(people.filter(role=Role.ADMINISTRATOR))
+    return list(people.filter(Q(role=Role.ADMINISTRATOR) | Q(is_superuser=True)))
 
 
 def locked_out(policy: MFAPolicy, rules: Rules, now: datetime) -> tuple[list[User], list[User]]:
@@ -143,8 +161,9 @@ def lock(policy: MFAPolicy) -> MFAPolicy:
     """The policy's row, held until the transaction ends, and settled: changes of one policy take turns.
 
     A version that was not confirmed in time went out of force by itself; here that is written down and recorded.
+    The tenant is read after the lock is held: joined to it, PostgreSQL would answer with its row of before the wait.
     """
-    locked = MFAPolicy.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=policy.pk)
+    locked = MFAPolicy.objects.select_for_update().get(pk=policy.pk)
     fallback = number_in_force(locked, timezone.now())
     if fallback != locked.version:
         lapsed, since = locked.version, locked.confirm_by
@@ -172,10 +191,9 @@ def _publish(policy: MFAPolicy, wanted: Wanted, actor: User | None) -> PolicyVer
     before = version_in_force(locked)
     enabled = (before is None or before.enabled) if wanted.enabled is None else wanted.enabled
     version = _version(locked, before, wanted.document, enabled, now)
+    version.number, version.mode, version.reason = locked.tenant.policy_version + 1, wanted.mode, wanted.reason
     if actor is not None:
         _require_sound(locked, version, now)
-    version.number = locked.tenant.policy_version + 1
-    version.mode, version.reason = wanted.mode, wanted.reason
     version.author_id, version.author_label = (actor.pk, str(actor)) if actor else (None, "system")
     version.save(force_insert=True)
     _put_in_force(locked, before, version, until_confirmed=wanted.until_confirmed and before is not None)
@@ -211,9 +229,10 @@ def _require_sound(policy: MFAPolicy, version: PolicyVersion, now: datetime) -> 
     if errors:
         raise DocumentError(errors)
     rules = facts.rules_from(version)
-    getting_in, left_out = locked_out(policy, rules, now)
-    if left_out and not getting_in:
-        raise LocksOut(left_out)
+    if version.mode == Mode.ENFORCE:
+        getting_in, left_out = locked_out(policy, rules, now)
+        if left_out and not getting_in:
+            raise LocksOut(left_out)
     if failing := simulation.failing(document["tests"], rules, now):
         raise TestsFail([test["name"] for test, ending in failing])
 
@@ -249,13 +268,17 @@ def _unfit_for_emergencies(policy: MFAPolicy, document: Mapping[str, Any]) -> st
 def _put_in_force(
     policy: MFAPolicy, before: PolicyVersion | None, version: PolicyVersion, *, until_confirmed: bool
 ) -> None:
-    """Point the policy at its new version, and let the tenant's number void every grant."""
+    """Point the policy at its new version, and let the tenant's number void every grant.
+
+    What would be in force again is never a version that waits for its own confirmation.
+    """
     if version.mode == Mode.REPORT:
         policy.report_version = version.number
     else:
+        settled = policy.fallback_version or (before.number if before is not None else None)
         policy.version = version.number
         policy.confirm_by = version.created_at + CONFIRM_WITHIN if until_confirmed else None
-        policy.fallback_version = before.number if until_confirmed and before is not None else None
+        policy.fallback_version = settled if until_confirmed else None
     policy.save(update_fields=["version", "confirm_by", "fallback_version", "report_version"])
     Tenant.objects.filter(pk=policy.tenant_id).update(policy_version=version.number)
     policy.tenant.policy_version = version.number

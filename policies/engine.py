@@ -216,7 +216,7 @@ def _ways_out(rules: Rules, facts: Facts, outcome: Outcome, now: datetime) -> tu
     """The methods that would end this: to enrol, or of those enrolled and usable the ones that suffice."""
     if outcome in (Outcome.ALLOW, Outcome.DENY):
         return ()
-    if outcome is not Outcome.STEP_UP:
+    if outcome is not Outcome.STEP_UP and _lacking(rules, facts):
         had = ONE_EACH & {one.method for one in acceptable(rules, facts)}
         return tuple([method for method in enrollable(rules, facts) if method not in had])
     usable = [one for one in facts.enrolled if one.usable]

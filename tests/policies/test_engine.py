@@ -8,55 +8,46 @@ from uuid import UUID
 
 import pytest
 
-from accounts.assurance import Method, Proof, Strength
+from accounts.assurance import Method, Proof
 from policies import engine
-from policies.engine import (
-    AHEAD,
+from policies.engine import AHEAD, decide
+from policies.terms import (
     Decision,
     Enforcement,
     Enrolled,
+    Exclude,
+    Excluded,
     Facts,
+    KeyRules,
     Outcome,
     Reason,
     Rules,
     Scope,
-    acceptable,
-    deadline_of,
-    decide,
-    enrollable,
-    idle_limit,
-    in_order,
-    is_demanded,
-    required_strength,
+    UserVerification,
 )
 from tests.policies.scene import (
-    CODES,
     DAY,
     HOUR,
     IN_GRACE,
-    KEY,
-    KEYS_FOR_ADMINISTRATORS,
     KEYS_FOR_USERS,
     KNOWN,
     MINUTE,
     NOW,
     PASSWORD,
-    SMS,
-    STAFF,
+    SHE,
     TICK,
     TOTP,
     by,
     examples,
+    excluding,
     facts,
     facts_in,
     in_words,
-    locked,
     rules,
     rules_in,
 )
 
-WEBAUTHN, APP, CODE, SMS_CODE = Method.WEBAUTHN, Method.TOTP, Method.RECOVERY_CODE, Method.SMS_CODE
-MULTI, RESISTANT = Strength.MULTI_FACTOR, Strength.PHISHING_RESISTANT
+WEBAUTHN, APP, CODE = Method.WEBAUTHN, Method.TOTP, Method.RECOVERY_CODE
 
 
 @pytest.mark.parametrize(("rule", "person", "proved", "decided"), examples("decisions.txt"))
@@ -66,6 +57,7 @@ def test_it_is_decided(rule: str, person: str, proved: str, decided: str) -> Non
     decision = decide(rules, facts_in(person, proved), NOW)
     assert in_words(decision) == decided
     assert decision.policy_version == (None if rules is None else 7)
+    assert (decision.facts, decision.at) == (facts_in(person, proved), NOW)
     assert decision.is_allowed is decided.startswith("allow")
 
 
@@ -73,6 +65,8 @@ def test_the_examples_cover_every_outcome_and_reason() -> None:
     decided = [row.values[3] for row in examples("decisions.txt")]
     assert {word for one in decided for word in one.replace(":", "").split()} >= {*Outcome, *Reason}
 
+
+EXCLUDES = [(Excluded.GROUP, "finance", 1), (Excluded.PERSON, str(SHE), 3), (Excluded.GROUP, "nobody's", 5)]
 
 STRANGE_PROOFS = {
     "another method under its id": Proof(WEBAUTHN, NOW, TOTP.binding, True),
@@ -85,9 +79,9 @@ STRANGE_PROOFS = {
 
 @pytest.mark.parametrize("strange", STRANGE_PROOFS.values(), ids=STRANGE_PROOFS)
 def test_a_proof_that_belongs_to_nothing_proves_nothing(strange: Proof) -> None:
-    assert in_words(decide(rules("off"), facts(TOTP, proofs=(strange,)), NOW)) == "deny: no_evidence"
+    assert in_words(decide(rules("optional"), facts(TOTP, proofs=(strange,)), NOW)) == "deny: no_evidence"
     beside = facts(TOTP, proofs=(PASSWORD, strange))
-    assert in_words(decide(rules("off"), beside, NOW)) == "step_up: second_factor_owed > totp"
+    assert in_words(decide(rules("optional"), beside, NOW)) == "step_up: second_factor_owed > totp"
 
 
 @pytest.mark.parametrize("ago", [12 * HOUR - TICK, -MINUTE], ids=["at the last moment", "by a clock a minute ahead"])
@@ -125,7 +119,24 @@ class TestTime:
         assert decide(rules(), ahead, NOW).valid_until == last + AHEAD
 
     def test_a_password_never_runs_out_within_its_session(self) -> None:
-        assert decide(rules("off"), facts_in("", "password@720h"), NOW) == decide(rules("off"), facts(), NOW)
+        month = decide(rules("optional"), facts_in("", "password@720h"), NOW)
+        assert (month.outcome, month.valid_until) == (Outcome.ALLOW, None)
+
+    @pytest.mark.parametrize("ago", [-10 * MINUTE, 5 * MINUTE], ids=["after it", "before it"])
+    def test_a_version_that_waits_for_its_confirmation_holds_no_longer_than_that(self, ago: timedelta) -> None:
+        waiting = rules(in_force_until=NOW + 10 * MINUTE)
+        session = facts(TOTP, proofs=(PASSWORD, by(TOTP, 12 * HOUR - ago) if ago > 0 * HOUR else by(TOTP)))
+        assert decide(waiting, session, NOW).valid_until == NOW + (ago if ago > 0 * HOUR else 10 * MINUTE)
+
+    def test_nor_does_a_refusal(self) -> None:
+        waiting = rules(in_force_until=NOW + 10 * MINUTE)
+        assert decide(waiting, facts(), NOW).valid_until == NOW + 10 * MINUTE
+        assert decide(waiting, facts(proofs=()), NOW).valid_until == NOW + 10 * MINUTE
+
+    def test_of_several_excludes_the_last_to_end_counts(self) -> None:
+        three = [excluding(kind, value, NOW + hours * HOUR)["excludes"] for kind, value, hours in EXCLUDES]
+        rule = rules(excludes=tuple(one for entry in three for one in entry))  # type: ignore[attr-defined]
+        assert decide(rule, facts_in("in-finance", "password"), NOW).valid_until == NOW + 3 * HOUR
 
     @pytest.fixture
     def judged(self, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
@@ -148,6 +159,9 @@ class TestTime:
         ("fact", "deadline"),
         [
             pytest.param(facts_in("known", "password"), NOW + 13 * DAY, id="in grace"),
+            pytest.param(facts_in("known extended", "password"), NOW + 30 * DAY, id="in grace, extended"),
+            pytest.param(facts_in("known capped", "password"), NOW + HOUR, id="in grace, capped"),
+            pytest.param(facts_in("known administrator", "password"), None, id="an administrator without days"),
             pytest.param(facts_in("", "password"), None, id="enrolling without ever having had any"),
             pytest.param(facts_in("known totp", "password totp"), None, id="met"),
             pytest.param(facts_in("known totp", "password"), None, id="a question comes first"),
@@ -161,81 +175,6 @@ class TestTime:
         late = rules(grace_days=14, enforced_since=NOW - 20 * DAY)
         assert decide(late, facts(**KNOWN), NOW).deadline == NOW - 6 * DAY
 
-    @pytest.mark.parametrize(
-        "words", ["off grace", "optional grace", "required disabled grace", "required for-staff grace"]
-    )
-    def test_there_is_no_deadline_where_nothing_is_demanded(self, words: str) -> None:
-        rule = rules_in(words)
-        assert rule is not None
-        assert deadline_of(rule, facts(**KNOWN)) is None
-
-    def test_the_deadline_counts_from_the_beginning_of_enforcement(self) -> None:
-        assert deadline_of(rules(grace_days=90, enforced_since=NOW), facts(**KNOWN)) == NOW + 90 * DAY
-
-
-class TestDemand:
-    """What a policy asks of whom."""
-
-    @pytest.mark.parametrize(
-        ("rule", "fact", "demanded"),
-        [
-            (rules("off"), facts(), False),
-            (rules("optional"), facts(), False),
-            (rules("required"), facts(), True),
-            (rules("always"), facts(), True),
-            (rules("always", enabled=False), facts(), False),
-            (rules(scope=STAFF), facts(), False),
-            (rules(scope=STAFF), facts(is_staff=True), True),
-        ],
-    )
-    def test_a_demand_is_apart_from_what_is_owned(self, rule: Rules, fact: Facts, demanded: bool) -> None:
-        assert is_demanded(rule, fact) is demanded
-        assert is_demanded(rule, replace(fact, enrolled=(TOTP, KEY))) is demanded
-
-    @pytest.mark.parametrize(
-        ("strength", "fact", "demand"),
-        [
-            ({}, facts(), MULTI),
-            ({}, facts(is_staff=True), MULTI),
-            (KEYS_FOR_USERS, facts(), RESISTANT),
-            (KEYS_FOR_USERS, facts(role="administrator"), MULTI),
-            (KEYS_FOR_USERS, facts(is_staff=True), RESISTANT),
-            (KEYS_FOR_ADMINISTRATORS, facts(), MULTI),
-            (KEYS_FOR_ADMINISTRATORS, facts(role="administrator"), RESISTANT),
-            (KEYS_FOR_ADMINISTRATORS, facts(is_staff=True), RESISTANT),
-        ],
-    )
-    def test_the_highest_strength_of_a_persons_roles_is_demanded(
-        self, strength: dict[str, Strength], fact: Facts, demand: Strength
-    ) -> None:
-        assert required_strength(rules(strength=strength), fact) is demand
-
-    def test_what_may_be_enrolled_meets_the_demand(self) -> None:
-        wide = rules("required", CODE, SMS_CODE, APP, WEBAUTHN, Method.EMAIL_CODE)
-        assert enrollable(wide, facts()) == (SMS_CODE, APP, WEBAUTHN, Method.EMAIL_CODE)
-        assert enrollable(replace(wide, strength=KEYS_FOR_USERS), facts()) == (WEBAUTHN,)
-
-    def test_acceptable_is_what_is_usable_allowed_and_strong_enough(self) -> None:
-        person = facts(TOTP, locked(KEY), CODES, SMS)
-        assert acceptable(rules(), person) == [TOTP]
-        assert acceptable(rules(strength=KEYS_FOR_USERS), person) == []
-        assert acceptable(rules("required", SMS_CODE, APP), person) == [TOTP, SMS]
-
-    def test_methods_come_in_the_order_of_the_policy(self) -> None:
-        assert in_order(rules("required", APP, WEBAUTHN), [WEBAUTHN, CODE, APP]) == (APP, WEBAUTHN)
-        assert in_order(rules("required", APP), [SMS_CODE, CODE, WEBAUTHN]) == (WEBAUTHN, CODE, SMS_CODE)
-
-    @pytest.mark.parametrize(
-        ("fact", "limit"),
-        [
-            (facts(), 30 * MINUTE),
-            (facts(role="administrator"), 15 * MINUTE),
-            (facts(is_staff=True), 15 * MINUTE),
-        ],
-    )
-    def test_administrators_may_idle_half_as_long(self, fact: Facts, limit: timedelta) -> None:
-        assert idle_limit(rules(), fact) == limit
-
 
 class TestShape:
     """What callers and stored receipts build on."""
@@ -245,33 +184,81 @@ class TestShape:
             version=1,
             enabled=True,
             enforcement=Enforcement.REQUIRED,
-            scope=Scope(everyone=True, roles=frozenset(), staff=False),
+            scope=Scope(everyone=True, roles=frozenset(), groups=frozenset(), staff=False, sources=frozenset()),
+            excludes=(),
             allowed=(WEBAUTHN, APP, CODE),
             strength={},
+            minimum_factors=1,
             grace_days=0,
+            new_grace_days=0,
+            administrators_grace_days=0,
+            snoozes=0,
             enforced_since=None,
+            trusted_browser_days=0,
+            trusted_browser_never=frozenset(),
+            keys=KeyRules(UserVerification.PREFERRED, attested=False, allowed=frozenset(), denied=frozenset()),
             second_factor_lifetime=12 * HOUR,
             fresh_for=5 * MINUTE,
             idle=30 * MINUTE,
             administrators_idle=15 * MINUTE,
             passkey_login=False,
+            break_glass=frozenset(),
+            contact="",
+            in_force_until=None,
+        )
+        assert KeyRules().synced is True
+
+    def test_facts_claim_nothing_by_themselves(self) -> None:
+        assert Facts(role="user", is_staff=False, is_active=True, tenant_is_active=True) == Facts(
+            role="user",
+            is_staff=False,
+            is_active=True,
+            tenant_is_active=True,
+            person=None,
+            groups=frozenset(),
+            source="password",
+            known_since=None,
+            first_sign_in_at=None,
+            grace_closed_at=None,
+            grace_cap=None,
+            extended_to=None,
+            enrolled=(),
+            proofs=(),
+            signed_in_at=None,
+            trusted_since=None,
         )
 
     def test_a_decision_says_no_more_than_it_is_told(self) -> None:
-        bare = Decision(outcome=Outcome.DENY, reasons=())
+        bare = Decision(outcome=Outcome.DENY, reasons=(), facts=facts(), at=NOW)
         assert (bare.deadline, bare.satisfied_by, bare.policy_version, bare.valid_until) == (None, (), None, None)
 
     def test_what_is_enrolled_is_usable_unless_said_otherwise(self) -> None:
-        assert Enrolled(APP, UUID(int=1), NOW) == Enrolled(APP, UUID(int=1), NOW, user_verified=False, usable=True)
+        assert Enrolled(APP, UUID(int=1), NOW) == Enrolled(
+            APP, UUID(int=1), NOW, user_verified=False, usable=True, aaguid=None, synced=False, attested=False
+        )
 
-    @pytest.mark.parametrize("value", [rules(), facts(), TOTP, Scope(), decide(rules(), facts(), NOW)], ids=type)
+    @pytest.mark.parametrize(
+        "value",
+        [
+            rules(),
+            facts(),
+            TOTP,
+            Scope(),
+            KeyRules(),
+            Exclude(Excluded.PERSON, str(SHE), NOW),
+            decide(rules(), facts(), NOW),
+        ],
+        ids=type,
+    )
     def test_inputs_and_outputs_are_frozen(self, value: object) -> None:
         with pytest.raises(FrozenInstanceError):
             value.__setattr__(next(iter(value.__slots__)), None)  # type: ignore[attr-defined]
 
     def test_stored_codes_never_change(self) -> None:
         assert [outcome.value for outcome in Outcome] == ["allow", "allow_in_grace", "step_up", "enrol", "deny"]
-        assert [level.value for level in Enforcement] == ["off", "optional", "required", "always"]
+        assert [level.value for level in Enforcement] == ["optional", "required", "always"]
+        assert [one.value for one in Excluded] == ["person", "group", "role", "source"]
+        assert [one.value for one in UserVerification] == ["discouraged", "preferred", "required"]
         assert {reason.value for reason in Reason} == {reason.name.lower() for reason in Reason}
 
     def test_the_engine_needs_neither_django_nor_a_database(self) -> None:

@@ -6,6 +6,7 @@ imports upwards.
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,10 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
     def is_demanded(self, person: User) -> bool:
         """Whether a second factor is demanded of this person."""
         return True
+
+    def end_of_grace(self, person: User) -> datetime | None:
+        """The deadline this person takes along when they move, change roles or are deleted; None: they never had one."""
+        return None
 
     def passkey_login_allowed(self, person: User) -> bool:
         """Whether this person may sign in with a passkey and no password."""

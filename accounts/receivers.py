@@ -11,6 +11,7 @@ from django.db.models.signals import m2m_changed, post_migrate, pre_delete
 from django.dispatch import receiver
 
 from accounts import canary
+from accounts.flows import people
 from accounts.models import User
 from audit.kinds import Kind
 from audit.log import record
@@ -36,6 +37,7 @@ def address_was_changed(
     **kwargs: Any,
 ) -> None:
     before = from_email_address.email if from_email_address else ""
+    people.address_changed(user, before=before, after=to_email_address.email)
     record(Kind.EMAIL_CHANGED, actor=user, target=user, before=before, after=to_email_address.email)
 
 

@@ -1,6 +1,7 @@
 """The tenant's policy, as the accounts room asks for it: named by `MFA_ADAPTER` and `ACCOUNT_ADAPTER`."""
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -52,6 +53,10 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
 
     def is_demanded(self, person: User) -> bool:
         return facts.mfa_required(person)
+
+    def end_of_grace(self, person: User) -> datetime | None:
+        found = facts.situation(person, owned=())
+        return None if found.rules is None else demands.end_of_grace(found.rules, found.facts)
 
     def passkey_login_allowed(self, person: User) -> bool:
         rules = facts.rules_of(person.tenant_id)

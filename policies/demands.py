@@ -176,12 +176,35 @@ def deadline_of(rules: Rules, facts: Facts) -> datetime | None:
     return max(deadline or facts.extended_to, facts.extended_to)
 
 
+def end_of_grace(rules: Rules, facts: Facts) -> datetime | None:
+    """What somebody takes along who moves, changes roles or is deleted: their deadline, whether or not a policy that
+    is switched off or leaves them out asks for it just now.
+
+    Where they are given no days it is the moment from which these would count: grace was over from the start. None:
+    nothing was ever demanded here, they have not begun, or a reset ended it.
+    """
+    deadline = deadline_of(rules, facts)
+    if deadline is not None or facts.grace_closed_at is not None or facts.known_since is None:
+        return deadline
+    return _counted_from(personal(rules, facts), facts)
+
+
 def _granted(rules: Rules, facts: Facts) -> datetime | None:
     """What the policy itself gives."""
-    since, known = rules.enforced_since, facts.known_since
-    was_here = since is not None and known is not None and known < since
-    days = rules.grace_days if was_here else rules.new_grace_days
+    days = rules.grace_days if _was_here(rules, facts) else rules.new_grace_days
     if ADMINISTRATOR in facts.roles:
         days = rules.administrators_grace_days
-    anchor = since if was_here else facts.first_sign_in_at
-    return anchor + timedelta(days=days) if anchor is not None and days else None
+    begins = _counted_from(rules, facts)
+    return begins + timedelta(days=days) if begins is not None and days else None
+
+
+def _counted_from(rules: Rules, facts: Facts) -> datetime | None:
+    if rules.enforced_since is None:
+        return None
+    return rules.enforced_since if _was_here(rules, facts) else facts.first_sign_in_at
+
+
+def _was_here(rules: Rules, facts: Facts) -> bool:
+    """Whether the person was known before anything was demanded."""
+    since, known = rules.enforced_since, facts.known_since
+    return since is not None and known is not None and known < since

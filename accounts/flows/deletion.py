@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import AccountsError, NotAllowed
+from accounts.flows import anchors, people
 from accounts.flows import binding as bindings
-from accounts.flows import people
 from accounts.models import User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -31,8 +31,8 @@ def may_delete(actor: User, person: User) -> bool:
 def delete(person: User, *, actor: User, session: "SessionStore", reason: str) -> None:
     """Delete a person with their factors and sessions. Raises NotAllowed, NotFresh or ReasonMissing.
 
-    What was recorded stays, and so does the anchor of their address: under the same address nobody gets a new
-    grace.
+    What was recorded stays, and so does what each of their addresses leaves behind (`flows.anchors`): under none of
+    them somebody gets a new grace, or a longer one.
     """
     if not may_delete(actor, person):
         raise NotAllowed
@@ -40,5 +40,6 @@ def delete(person: User, *, actor: User, session: "SessionStore", reason: str) -
     if not reason.strip():
         raise ReasonMissing
     locked = people.lock(person)
+    anchors.leave(locked)
     record(Kind.PERSON_DELETED, actor=actor, target=locked, reason=reason.strip())
     locked.delete()

@@ -9,11 +9,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.errors import NotAllowed
-from accounts.models import AddressAnchor, Role, Session, Tenant, TenantDomain, User
-from accounts.models.people import address_digest, normalise_address
+from accounts.flows import anchors
+from accounts.models import Role, Session, Tenant, TenantDomain, User
+from accounts.models.people import normalise_address
 from accounts.session_store import end
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
+
+_DECIDE_DAYS = frozenset({"tenant", "role", "is_superuser"})  # changing these, nobody gets more days than they had
 
 
 def raise_security_version(person: User) -> None:
@@ -29,13 +32,12 @@ def lock(person: User) -> User:
 
 @unit_of_work
 def create(person: User, *, password: str | None, verified: bool | None = False) -> User:
-    """Save a new person with their address, known since that address was first known.
+    """Save a new person with their address, and with what that address left behind (`flows.anchors`).
 
     With `verified` None the caller (allauth, at sign-up) makes the address row itself.
     """
     person.email = normalise_address(person.email)
-    anchor, _ = AddressAnchor.objects.get_or_create(digest=address_digest(person.email))
-    person.known_since, person.grace_closed_at = anchor.known_since, anchor.grace_closed_at
+    anchors.take_up(person)
     person.set_password(password)
     person.save(force_insert=True)
     if verified is not None:
@@ -77,8 +79,9 @@ def address_verified(address: Any) -> None:
     domain = TenantDomain.objects.filter(domain=address.email.partition("@")[2].lower()).first()
     person.joined_at = timezone.now()
     if domain is not None and person.tenant.is_default and not person.is_staff:
+        anchors.keep_deadline(person)
         person.tenant_id = domain.tenant_id
-        _is_new_here(person)
+        anchors.settle(person, moved=True)
         record(
             Kind.PERSON_JOINED_TENANT,
             actor=person,
@@ -86,14 +89,17 @@ def address_verified(address: Any) -> None:
             tenant=domain.tenant_id,
             domain=domain.domain,
         )
-    person.save(update_fields=["tenant", "joined_at", "known_since"])
+    person.save(update_fields=["tenant", "joined_at", *anchors.COLUMNS])
     raise_security_version(person)
 
 
-def _is_new_here(person: User) -> None:
-    """Who moves is new in the new tenant: its grace is for the people it had, and moving never gains any."""
-    person.known_since = timezone.now()
-    AddressAnchor.objects.filter(digest=address_digest(person.email)).update(known_since=person.known_since)
+@unit_of_work
+def address_changed(person: User, *, before: str, after: str) -> None:
+    """Somebody signs in with another address now; of both, the stricter past holds from now on, for either."""
+    locked = lock(person)
+    if anchors.take_over(locked, after, former=before):
+        locked.save(update_fields=anchors.COLUMNS)
+        raise_security_version(locked)
 
 
 @unit_of_work
@@ -117,11 +123,13 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
         return locked
     _require_may_change(actor, locked, changed)
     before = {name: str(getattr(locked, name)) for name in changed}
+    if changed.keys() & _DECIDE_DAYS:
+        anchors.keep_deadline(locked)
     for name, value in changed.items():
         setattr(locked, name, value)
-    if "tenant" in changed:
-        _is_new_here(locked)
-    locked.save(update_fields=[*changed, "known_since"])
+    if changed.keys() & _DECIDE_DAYS:
+        anchors.settle(locked, moved="tenant" in changed)
+    locked.save(update_fields=[*changed, *anchors.COLUMNS])
     raise_security_version(locked)
     if changed.get("is_active") is False:
         end(Session.objects.filter(person=locked))

@@ -14,10 +14,9 @@ from django.utils.translation import ngettext
 
 from accounts import notices
 from accounts.errors import AccountsError, NotAllowed
+from accounts.flows import anchors, people
 from accounts.flows import binding as bindings
-from accounts.flows import people
-from accounts.models import AddressAnchor, Binding, RecoveryCode, Session, User
-from accounts.models.people import address_digest
+from accounts.models import Binding, RecoveryCode, Session, User
 from accounts.session_store import end
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -96,7 +95,7 @@ def _reset(person: User, *, actor: User, reason: str, verified_how: str) -> None
 
 
 def close_grace(person: User) -> None:
-    """No grace for this person any more, nor for anybody re-created under the same address."""
-    now = timezone.now()
-    User.objects.filter(pk=person.pk, grace_closed_at=None).update(grace_closed_at=now)
-    AddressAnchor.objects.filter(digest=address_digest(person.email), grace_closed_at=None).update(grace_closed_at=now)
+    """No grace for this person any more, nor for anybody re-created under an address of theirs."""
+    person.grace_closed_at = person.grace_closed_at or timezone.now()
+    person.save(update_fields=["grace_closed_at"])
+    anchors.store(person)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import allauth_compat, assurance
 from accounts.assurance import Method, Proof
 from accounts.errors import WrongPassword
+from accounts.flows import anchors
 from accounts.gates import GatedRequest
 from accounts.models import User
 from accounts.models.people import normalise_address
@@ -105,7 +106,9 @@ def abandon(request: HttpRequest, person: User | None = None, *, reason: str = "
 def complete(person: User, session: "SessionStore") -> None:
     """Somebody is signed in: note when, and record with what. Within the caller's unit of work."""
     person.last_login = timezone.now()
-    person.first_sign_in_at = person.first_sign_in_at or person.last_login
+    if person.first_sign_in_at is None:
+        person.first_sign_in_at = person.last_login
+        anchors.note_first_sign_in(person)
     User.objects.filter(pk=person.pk).update(last_login=person.last_login, first_sign_in_at=person.first_sign_in_at)
     proofs = session.proofs_of(person)
     strength = assurance.strength_of(proofs)

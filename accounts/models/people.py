@@ -82,6 +82,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     grace_closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     grace_cap = models.DateTimeField(null=True, blank=True, editable=False)
     grace_extended_to = models.DateTimeField(null=True, blank=True, editable=False)
+    snoozes_used = models.PositiveSmallIntegerField(default=0, editable=False)
+    snoozed_until = models.DateTimeField(null=True, blank=True, editable=False)
     joined_at = models.DateTimeField(null=True, blank=True, editable=False)
     date_joined = models.DateTimeField(_("added"), default=timezone.now, editable=False)
 
@@ -127,10 +129,12 @@ class AddressAnchor(models.Model):
 
     Keyed by a digest and kept when the person is deleted, so that re-creating somebody under the same address
     neither lengthens nor renews their grace. `grace_cap` is the earliest deadline that the address ever left
-    behind, by moving or by deletion.
+    behind, by moving, by a change of role or by deletion. `person_id` is who has the address or had it last: a person
+    may leave several, and they all say what the person's row says (`flows.anchors`).
     """
 
     digest = models.CharField(max_length=64, primary_key=True)
+    person_id = models.UUIDField(null=True, db_index=True)
     known_since = models.DateTimeField(default=timezone.now)
     first_sign_in_at = models.DateTimeField(null=True)
     grace_closed_at = models.DateTimeField(null=True)

@@ -71,7 +71,7 @@ def validate(floor: object) -> None:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    return set(one) == set(other) if isinstance(one, list) else one == other
+    return sorted(map(repr, one)) == sorted(map(repr, other)) if isinstance(one, list) else one == other
 
 
 def _later_of(order: list[str]) -> Callable[[str, str], str]:

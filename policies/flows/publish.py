@@ -6,7 +6,7 @@ or be judged beside the one in force without stopping anybody (report only).
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -26,6 +26,7 @@ from policies import document as documents
 from policies import facts
 from policies import floor as floors
 from policies.document import DocumentError
+from policies.document_fields import LONGEST
 from policies.errors import LocksOut, OwnFactorFirst, ReasonMissing, StaleDraft, TestsFail
 from policies.models import MFAPolicy, PolicyVersion
 from policies.rollout import simulation
@@ -73,6 +74,10 @@ def publish(
             require_fresh(actor, session)
         if not wanted.reason:
             raise ReasonMissing
+        if len(wanted.reason) > LONGEST["reason"]:
+            raise DocumentError(
+                {"reason": _("Give a text of at most %(longest)d characters.") % {"longest": LONGEST["reason"]}}
+            )
         documents.validate(document)
         return _publish(policy, wanted, actor)
 
@@ -149,9 +154,12 @@ def administrators(policy: MFAPolicy) -> list[User]:
 
 
 def locked_out(policy: MFAPolicy, rules: Rules, now: datetime) -> tuple[list[User], list[User]]:
-    """The tenant's administrators: who would get in by what they own, and who would not."""
+    """The tenant's administrators: who would get in by what they own, and who would not.
+
+    Judged as if the tenant were switched on, which is no matter of its policy.
+    """
     people = administrators(policy)
-    known = facts.gather_many(people)
+    known = {key: replace(one, tenant_is_active=True) for key, one in facts.gather_many(people).items()}
     ends = {person.pk: simulation.sign_in(rules, known[person.pk], now) for person in people}
     getting_in = [person for person in people if ends[person.pk].gets_in_for_good]
     return getting_in, [person for person in people if person not in getting_in]
@@ -191,7 +199,7 @@ def _publish(policy: MFAPolicy, wanted: Wanted, actor: User | None) -> PolicyVer
     before = version_in_force(locked)
     enabled = (before is None or before.enabled) if wanted.enabled is None else wanted.enabled
     version = _version(locked, before, wanted.document, enabled, now)
-    version.number, version.mode, version.reason = locked.tenant.policy_version + 1, wanted.mode, wanted.reason
+    version.number, version.mode, version.reason = locked.tenant.policy_version + 1, Mode(wanted.mode), wanted.reason
     if actor is not None:
         _require_sound(locked, version, now)
     version.author_id, version.author_label = (actor.pk, str(actor)) if actor else (None, "system")

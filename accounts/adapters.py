@@ -23,6 +23,7 @@ from accounts.errors import TooManyRequests
 from accounts.flows import people, sign_in, throttles
 from accounts.models import Binding, User
 from accounts.models.people import normalise_address
+from accounts.gates import Explanation
 from audit.context import client_ip
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -79,13 +80,13 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         """Whether this session proved enough, recently enough, for a sensitive action."""
         return False
 
-    def refreshing_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
-        """The person’s methods whose proof makes the session fresh, preferred first; none where a password does."""
-        return ()
+    def confirmation(self, person: User, session: "SessionStore") -> Explanation | None:
+        """Why this session is asked to confirm who it is, and by which methods; none of them where a password does."""
+        return None
 
-    def satisfying_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
-        """The person's methods of which one would end a step-up of this session, preferred first."""
-        return ()
+    def explanation(self, person: User, session: "SessionStore", *, with_facts: bool = True) -> Explanation | None:
+        """How this session stands and why; `with_facts` only to who has shown more than a password."""
+        return None
 
     def is_demanded(self, person: User) -> bool:
         """Whether a second factor is demanded of this person."""

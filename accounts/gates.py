@@ -14,6 +14,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
 
+from accounts.assurance import Method
+
 if TYPE_CHECKING:
     from accounts.models import User
     from accounts.session_store import SessionStore
@@ -30,17 +32,36 @@ class Gate(StrEnum):
     GATED = "gated"  # somebody whom the policy lets in
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A decision in sentences, in the language of the moment, as the policy explains it to whoever reads.
+
+    `facts` are the inputs, each with its label, and hold no secret. `way_out` says what would end a stop;
+    `satisfied_by` are the methods in it, the preferred one first. What does not apply is empty.
+    """
+
+    outcome: str
+    reasons: tuple[str | Promise, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    deadline: str = ""
+    way_out: str = ""
+    version: str = ""
+    contact: str = ""
+    satisfied_by: tuple[Method, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How the session of this request stands with the policy; `request.gate`, for views and templates.
 
     `step_up` and `enrol` say what is owed; `deadline` is the end of grace while somebody is let in without.
+    `explain` tells why, where the policy judged this very request: it costs a query.
     """
 
     step_up: bool = False
     enrol: bool = False
     deadline: datetime | None = None
-    reasons: tuple[str | Promise, ...] = ()  # sentences
+    explain: Callable[[], Explanation] | None = None
 
     @property
     def grace(self) -> "Standing | None":

@@ -306,7 +306,12 @@ _enforcement(
     _("Version %(policy_version)s, on trial, would have stopped %(target)s: %(decision)s (%(reasons)s)."),
     **_DECISION,
 )
-_enforcement(Kind.BREAK_GLASS_USED, _("%(target)s, an account for emergencies, signed in."), _ALARM, **_DECISION)
+_enforcement(
+    Kind.BREAK_GLASS_USED,
+    _("%(target)s, an account for emergencies, was used to sign in: %(decision)s (%(reasons)s)."),
+    _ALARM,
+    **_DECISION,
+)
 _enforcement(
     Kind.DEADLINE_SET,
     _("%(target)s has until %(deadline)s to enrol."),

@@ -10,8 +10,9 @@ from django.utils import timezone
 from accounts.adapters import AccountAdapter, EncryptedMFAAdapter
 from accounts.allauth_compat import EMAIL_VERIFICATION_STAGE
 from accounts.assurance import Method
+from accounts.gates import Explanation
 from accounts.models import User
-from policies import demands, enforcement, facts, sensitive
+from policies import demands, enforcement, explanations, facts, sensitive
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -42,14 +43,11 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
         judged = enforcement.judge(session, person)
         return judged.rules is not None and sensitive.is_fresh(judged.rules, judged.facts, timezone.now())
 
-    def refreshing_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
-        judged = enforcement.judge(session, person)
-        if judged.rules is None:
-            return ()
-        return sensitive.refreshed_by(judged.rules, judged.facts, timezone.now())
+    def confirmation(self, person: User, session: "SessionStore") -> Explanation:
+        return explanations.of_confirmation(enforcement.judge(session, person))
 
-    def satisfying_methods(self, person: User, session: "SessionStore") -> tuple[Method, ...]:
-        return enforcement.judge(session, person).decision.satisfied_by
+    def explanation(self, person: User, session: "SessionStore", *, with_facts: bool = True) -> Explanation:
+        return explanations.to_themselves(enforcement.judge(session, person), person, with_facts=with_facts)
 
     def is_demanded(self, person: User) -> bool:
         return facts.mfa_required(person)
@@ -60,7 +58,9 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
 
     def passkey_login_allowed(self, person: User) -> bool:
         rules = facts.rules_of(person.tenant_id)
-        return settings.MFA_PASSKEY_LOGIN_ENABLED and rules is not None and rules.passkey_login
+        if rules is None or person.pk in rules.break_glass:
+            return False
+        return settings.MFA_PASSKEY_LOGIN_ENABLED and rules.passkey_login
 
     def contact(self, person: User) -> str:
         rules = facts.rules_of(person.tenant_id)
@@ -72,3 +72,4 @@ class PolicyAccountAdapter(AccountAdapter):
 
     def get_login_stages(self) -> list[str]:
         return [EMAIL_VERIFICATION_STAGE, "policies.stages.SecondFactorStage"]
+        """Never an account for emergencies: that needs the password and the key, whatever the policy says."""

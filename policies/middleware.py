@@ -5,11 +5,13 @@ spelt. The grant makes the common case a few comparisons; everything else asks t
 """
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,9 +25,9 @@ from accounts.problems import problem, wants_json
 from audit.kinds import Kind
 from audit.log import Outcome as EventOutcome
 from audit.log import record, unit_of_work
-from policies import enforcement, sentences
+from policies import demands, enforcement, explanations, sentences
 from policies.enforcement import Judgement
-from policies.flows import sign_ins
+from policies.flows import emergencies, sign_ins
 from policies.terms import Decision, Outcome
 
 _STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
@@ -76,16 +78,13 @@ class EnforcementMiddleware:
         """What the decision means for this view."""
         decision, session = judgement.decision, request.session
         if enforcement.is_idle(session, judgement, now):
-            sign_in.end_idle(request)
-            return self.stop(
-                request, "session_idle", reverse("account_login"), HTTPStatus.UNAUTHORIZED, request.get_full_path()
-            )
+            return self.signed_out(request, judgement)
         session.touch(now)
         request.gate = Standing(
             step_up=decision.outcome is Outcome.STEP_UP,
             enrol=decision.outcome is Outcome.ENROL,
             deadline=decision.deadline if decision.outcome is Outcome.ALLOW_IN_GRACE else None,
-            reasons=tuple(sentences.of(decision.reasons)),
+            explain=partial(explanations.to_themselves, judgement, request.user),
         )
         if decision.is_allowed:
             self.let_in(request, judgement)
@@ -97,6 +96,15 @@ class EnforcementMiddleware:
             return None
         return self.refuse(request, judgement)
 
+    def signed_out(self, request: GatedRequest, judgement: Judgement) -> HttpResponse:
+        """End a session that lay unused; the sign-in page says that, and for how long it may."""
+        wanted = request.get_full_path()
+        sign_in.end_idle(request)
+        if judgement.rules is not None and not wants_json(request):
+            limit = demands.idle_limit(judgement.rules, judgement.facts)
+            messages.info(request, sentences.signed_out_after(limit))
+        return self.stop(request, "session_idle", reverse("account_login"), HTTPStatus.UNAUTHORIZED, wanted)
+
     def let_in(self, request: GatedRequest, judgement: Judgement) -> None:
         """Keep the grant; of a sign-in its facts, and once a session that somebody came in on grace.
 
@@ -104,6 +112,8 @@ class EnforcementMiddleware:
         """
         session = request.session
         is_sign_in = session.row.grant_policy_version is None
+        if is_sign_in:
+            emergencies.tell(session, request.user, judgement.decision)
         enforcement.keep(session, request.user, judgement)
         session.pop(_STOPPED, None)
         is_news = judgement.would_stop is not None and session.get(_WOULD_STOP) != judgement.would_stop
@@ -123,35 +133,58 @@ class EnforcementMiddleware:
         if request.session.get(_STOPPED) != mark:
             request.session[_STOPPED] = mark
             sign_ins.keep(request.session, request.user, judgement)
+            if request.session.row.grant_policy_version is None:
+                emergencies.tell(request.session, request.user, decision)
             _record(Kind.ENFORCEMENT_STOPPED, EventOutcome.REFUSED, request, decision)
 
     def refuse(self, request: GatedRequest, judgement: Judgement) -> HttpResponse:
         """To the page that helps: second factor, enrolment, or the one that says why not."""
-        outcome, wanted = judgement.decision.outcome, request.get_full_path()
-        if outcome is Outcome.STEP_UP:
-            return self.stop(request, "step_up_required", reverse("mfa_authenticate"), HTTPStatus.UNAUTHORIZED, wanted)
-        if outcome is Outcome.ENROL:
-            return self.stop(request, "enrolment_required", reverse("mfa_enrol"), HTTPStatus.FORBIDDEN, wanted)
+        decision, wanted = judgement.decision, request.get_full_path()
+        if decision.outcome is Outcome.STEP_UP:
+            url = reverse("mfa_authenticate")
+            return self.stop(request, "step_up_required", url, HTTPStatus.UNAUTHORIZED, wanted, decision)
+        if decision.outcome is Outcome.ENROL:
+            url = reverse("mfa_enrol")
+            return self.stop(request, "enrolment_required", url, HTTPStatus.FORBIDDEN, wanted, decision)
         if wants_json(request):
-            return problem("access_denied", HTTPStatus.FORBIDDEN, help_url=reverse("help"))
+            return problem("access_denied", HTTPStatus.FORBIDDEN, help_url=reverse("help"), **_said_by(decision))
         return denied_page(request, judgement)
 
-    def stop(self, request: GatedRequest, code: str, url: str, status: HTTPStatus, wanted: str) -> HttpResponse:
+    def stop(
+        self,
+        request: GatedRequest,
+        code: str,
+        url: str,
+        status: HTTPStatus,
+        wanted: str,
+        decision: Decision | None = None,
+    ) -> HttpResponse:
         """A redirect that keeps where the person wanted to go, or a problem document for programs."""
         if wants_json(request):
-            return problem(code, status, help_url=url)
+            return problem(code, status, help_url=url, **({} if decision is None else _said_by(decision)))
         if request.method not in ("GET", "HEAD") or not wanted:
             return HttpResponseRedirect(url)
         return HttpResponseRedirect(f"{url}?{urlencode({'next': wanted})}")
 
 
-def denied_page(request: HttpRequest, judgement: Judgement) -> HttpResponse:
-    """Why somebody cannot go on, and whom to ask."""
-    context = {
-        "reasons": sentences.of(judgement.decision.reasons),
-        "contact": "" if judgement.rules is None else judgement.rules.contact,
+def denied_page(request: HttpRequest, judgement: Judgement, person: User | None = None) -> HttpResponse:
+    """Why somebody cannot go on, and whom to ask. `person`: whose sign-in ends here, where nobody is signed in."""
+    if person is not None:
+        why = explanations.to_themselves(judgement, person, with_facts=False)
+    else:
+        why = explanations.to_themselves(judgement, person_in(request))
+    return render(request, "policies/denied.html", {"why": why}, status=HTTPStatus.FORBIDDEN)
+
+
+def _said_by(decision: Decision) -> dict[str, Any]:
+    """What a problem document tells programs of a decision: codes, and the end of grace."""
+    return {
+        "detail": str(sentences.YOUR_OUTCOMES[decision.outcome]),
+        "reasons": [reason.value for reason in decision.reasons],
+        "satisfied_by": [method.value for method in decision.satisfied_by],
+        "deadline": None if decision.deadline is None else decision.deadline.isoformat(),
+        "policy_version": decision.policy_version,
     }
-    return render(request, "policies/denied.html", context, status=HTTPStatus.FORBIDDEN)
 
 
 @unit_of_work

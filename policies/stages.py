@@ -12,7 +12,7 @@ from audit.kinds import Kind
 from audit.log import Outcome as EventOutcome
 from audit.log import record
 from policies import enforcement
-from policies.flows import sign_ins
+from policies.flows import emergencies, sign_ins
 from policies.middleware import denied_page
 from policies.terms import Outcome
 
@@ -37,6 +37,7 @@ class SecondFactorStage(LoginStage):
         if outcome is Outcome.STEP_UP:
             sign_in.bind(self, person)
             sign_ins.keep(session, person, judgement)
+            emergencies.tell(session, person, judgement.decision)
             record(
                 Kind.SECOND_FACTOR_DEMANDED,
                 actor=person,
@@ -48,6 +49,7 @@ class SecondFactorStage(LoginStage):
         if outcome is Outcome.DENY:
             reasons = [reason.value for reason in judgement.decision.reasons]
             sign_ins.keep(session, person, judgement)
+            emergencies.tell(session, person, judgement.decision)
             record(
                 Kind.SIGN_IN_REFUSED,
                 actor=person,
@@ -55,5 +57,5 @@ class SecondFactorStage(LoginStage):
                 outcome=EventOutcome.REFUSED,
                 reason=reasons[0],
             )
-            return denied_page(self.request, judgement), False
+            return denied_page(self.request, judgement, person), False
         return None, True

@@ -13,7 +13,7 @@ from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
 from accounts.flows import keys, methods, sign_in, verification
 from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm
-from accounts.gates import GatedRequest
+from accounts.gates import Explanation, GatedRequest
 from accounts.models import Ceremony, User
 from accounts.policy import policy
 from accounts.views.base import Page, next_url, with_next
@@ -143,11 +143,18 @@ class SecondFactorView(FactorPage):
     def offered(self) -> list[methods.Option]:
         """Only what would do: where a key is demanded, an app is not offered beside it."""
         owned = methods.options(self.person)
-        enough = policy().satisfying_methods(self.person, self.request.session)
+        enough = self.why.satisfied_by if self.why else ()
         return [option for option in owned if option.method in enough] or owned
 
+    @cached_property
+    def why(self) -> Explanation | None:
+        """As the gate judged this request; of a sign-in that has shown a password alone, nothing but what is asked."""
+        if (explain := self.request.gate.explain) is not None:
+            return explain()
+        return policy().explanation(self.person, self.request.session, with_facts=False)
+
     def extra(self) -> dict[str, Any]:
-        return {"cancel_url": reverse("mfa_authenticate")}
+        return {"cancel_url": reverse("mfa_authenticate"), "why": self.why}
 
     def cancel(self) -> HttpResponseBase:
         """Back to sign in, the destination kept."""
@@ -184,15 +191,20 @@ class ReauthenticateView(FactorPage):
     @cached_property
     def offered(self) -> list[methods.Option]:
         """Only what makes the session fresh: the best the person has, nothing enrolled a minute ago."""
-        refreshing = policy().refreshing_methods(self.person, self.request.session)
+        refreshing = self.why.satisfied_by if self.why else ()
         return [option for option in methods.options(self.person) if option.method in refreshing]
+
+    @cached_property
+    def why(self) -> Explanation | None:
+        """What the policy asks for before a sensitive change."""
+        return policy().confirmation(self.person, self.request.session)
 
     def current(self) -> Method | None:
         """The password only where there is no factor at all."""
         return super().current() or (None if methods.live(self.person) else Method.PASSWORD)
 
     def extra(self) -> dict[str, Any]:
-        return {"bare": self.current() is Method.PASSWORD}
+        return {"bare": self.current() is Method.PASSWORD, "why": self.why}
 
     def check(self, method: Method | None) -> Proof:
         if method is Method.PASSWORD:

@@ -86,7 +86,11 @@ class EnrolView(Page):
             self.next,
             passkeys=policy().passkey_login_allowed(me),
         )
-        standing = request.gate
+        standing, why = request.gate, None
+        if standing.explain is not None and standing.enrol:
+            why = standing.explain()
+        elif standing.grace:
+            why = policy().explanation(me, request.session)
         return self.show(
             "mfa/enrol.html",
             choices=choices,
@@ -94,7 +98,7 @@ class EnrolView(Page):
             deadline=standing.deadline,
             days_left=standing.days_left,
             tenant=me.tenant.name,
-            decision_reasons=standing.reasons,
+            why=why,
             steps=me.mfa_enrolled_at is None,
         )
 

@@ -9,12 +9,23 @@ from django.contrib.auth.models import AnonymousUser
 
 from accounts.assurance import Method
 from accounts.forms import CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm, SavedForm
+from accounts.gates import Explanation
 from accounts.models import Role, Tenant, User
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TENANT = Tenant(name="Müller & Söhne <b>", slug="mueller", time_zone="Europe/Berlin")
 PERSON = User(name="Dana <i>Set", email="dana@acme.example", tenant=TENANT, role=Role.ADMINISTRATOR)
 NOBODY = AnonymousUser()
+
+WHY = Explanation(
+    outcome="Before you can go on, a method has to be set up.",
+    reasons=("It is required.", "There is no grace."),
+    facts=(("Role", "Administrator"), ("Security key “<b>”", "not accepted: its product is refused")),
+    deadline="The time to set it up ended on 1 May 2030, 14:00 (Europe/Berlin).",
+    way_out="This would do, once it is set up: Passkey or security key.",
+    version="Decided by version 7 of the policy.",
+    contact="the <desk>",
+)
 
 
 class Add(CredentialForm):
@@ -194,7 +205,7 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         NOBODY,
         proving(Method.TOTP, CodeForm(), throttle=bag(until=None, locked=True)),
     ),
-    "confirm it's you": ("mfa/reauthenticate.html", PERSON, proving(Method.TOTP, CodeForm(), why="Because.")),
+    "confirm it's you": ("mfa/reauthenticate.html", PERSON, proving(Method.TOTP, CodeForm(), why=WHY)),
     "confirm by password": ("mfa/reauthenticate.html", PERSON, proving(Method.PASSWORD, PasswordForm(), methods=[])),
     "confirm by nothing": ("mfa/reauthenticate.html", PERSON, proving(None, None, methods=[])),
     "choose": (
@@ -205,7 +216,7 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
             "forced": True,
             "steps": True,
             "tenant": TENANT.name,
-            "decision_reasons": ["It is required."],
+            "why": WHY,
         },
     ),
     "choose in grace": (
@@ -238,7 +249,7 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "turn off": ("mfa/turn_off.html", PERSON, {}),
     "home": ("home.html", PERSON, {"protected": True}),
     "home, bare": ("home.html", PERSON, {}),
-    "denied": ("policies/denied.html", PERSON, {"reasons": ["One.", "Two."], "contact": ""}),
+    "denied": ("policies/denied.html", PERSON, {"why": WHY}),
     "too many": ("429.html", NOBODY, {"message": "Wait.", "until": NOW}),
     **{f"problem {n}": (f"{n}.html", NOBODY, {}) for n in ("400", "403", "403_csrf", "404", "429", "500", "503")},
 }

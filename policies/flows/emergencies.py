@@ -1,0 +1,53 @@
+"""The alarm of accounts for emergencies (break-glass): nobody uses one unnoticed."""
+
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import Q
+
+from accounts import notices
+from accounts.models import Role, User
+from audit.kinds import Kind
+from audit.log import Outcome, record, unit_of_work
+from policies.terms import Decision, Reason
+
+if TYPE_CHECKING:
+    from accounts.session_store import SessionStore
+
+_TOLD: Final = "break_glass"  # what the alarm of this session last said, so that it says each thing once
+
+
+def tell(session: "SessionStore", person: User, decision: Decision) -> None:
+    """Raise the alarm where a decision of a sign-in is about an account for emergencies; nothing otherwise.
+
+    Once for a sign-in that gets in, and once before, when its password was right and more is asked: the latter is all
+    that is ever seen of somebody who knows the password and has no key. Mail is queued, and never in the way.
+    """
+    if Reason.BREAK_GLASS not in decision.reasons:
+        return
+    said = "let_in" if decision.is_allowed else "stopped"
+    if session.get(_TOLD) == said:
+        return
+    session[_TOLD] = said
+    _ring(session, person, decision)
+
+
+@unit_of_work
+def _ring(session: "SessionStore", person: User, decision: Decision) -> None:
+    record(
+        Kind.BREAK_GLASS_USED,
+        actor=person,
+        target=person,
+        outcome=Outcome.OK if decision.is_allowed else Outcome.REFUSED,
+        decision=decision.outcome.value,
+        reasons=[reason.value for reason in decision.reasons],
+        policy_version=decision.policy_version or 0,
+        session=str(session.row.public_id),
+    )
+    for administrator in who_is_told(person):
+        notices.send("break_glass_used", administrator, what=person.email, let_in=int(decision.is_allowed))
+
+
+def who_is_told(person: User) -> list[User]:
+    """The administrators of the tenant and of the platform; the account itself only where it is one of them."""
+    theirs = Q(tenant=person.tenant_id, role=Role.ADMINISTRATOR) | Q(is_superuser=True)
+    return list(User.objects.filter(theirs, is_active=True).order_by("email"))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.assurance import Method, Proof
-from policies.engine import Enrolled, Facts
 from policies.sensitive import allows_removal, is_fresh, may_turn_off, refreshed_by
+from policies.terms import Enrolled, Exclude, Excluded, Facts, KeyRules, UserVerification
 from tests.policies.scene import (
     CODES,
     DAY,
@@ -25,10 +26,14 @@ from tests.policies.scene import (
     MINUTE,
     NOW,
     PASSWORD,
+    PRODUCT,
+    SHE,
     SMS,
     STAFF,
+    SYNCED,
     TICK,
     TOTP,
+    VERIFIED,
     by,
     facts,
     locked,
@@ -37,6 +42,7 @@ from tests.policies.scene import (
 
 APP, CODE, WEBAUTHN = Method.TOTP, Method.RECOVERY_CODE, Method.WEBAUTHN
 JUST = 4 * MINUTE
+EMERGENCY: dict[str, Any] = {"break_glass": frozenset({SHE})}
 TYPED = replace(PASSWORD, at=NOW - JUST)
 
 
@@ -131,6 +137,34 @@ class TestFresh:
         assert refreshed_by(rule, person(*owned), NOW) == vouching
         assert {one.method for one in owned if is_fresh(rule, person(*owned, proving=one), NOW)} == {*vouching}
 
+    def test_a_touch_is_not_fresh_where_keys_have_to_ask_who_is_there(self) -> None:
+        asking = rules(keys=KeyRules(user_verification=UserVerification.REQUIRED))
+        touched, asked = by(VERIFIED, JUST), by(VERIFIED, JUST, verified=True)
+        assert not is_fresh(asking, facts(VERIFIED, proofs=(PASSWORD, touched)), NOW)
+        assert is_fresh(asking, facts(VERIFIED, proofs=(PASSWORD, asked)), NOW)
+        assert is_fresh(rules(), facts(VERIFIED, proofs=(PASSWORD, touched)), NOW)
+        assert refreshed_by(asking, person(VERIFIED), NOW) == (WEBAUTHN,)
+
+    def test_nor_is_a_key_that_never_could_unless_there_is_nothing_else(self) -> None:
+        asking = rules(keys=KeyRules(user_verification=UserVerification.REQUIRED))
+        assert is_fresh(asking, person(KEY, proving=KEY), NOW)
+        assert not is_fresh(asking, person(KEY, TOTP, proving=KEY), NOW)
+        assert is_fresh(asking, person(KEY, TOTP, proving=TOTP), NOW)
+
+    @pytest.mark.parametrize("asked", [{"attested": True}, {"synced": False}, {"denied": frozenset({PRODUCT})}])
+    def test_a_refused_key_does_not_vouch_beside_an_app(self, asked: dict[str, Any]) -> None:
+        refused = replace(KEY, synced=True, aaguid=PRODUCT)
+        rule = rules(keys=KeyRules(**asked))
+        assert refreshed_by(rule, person(refused, TOTP), NOW) == (APP,)
+        assert not is_fresh(rule, person(refused, TOTP, proving=refused), NOW)
+
+    def test_for_emergencies_the_key_vouches_and_nothing_else(self) -> None:
+        strict = rules("optional", APP, enabled=False, keys=KeyRules(attested=True), **EMERGENCY)
+        assert refreshed_by(strict, person(KEY, TOTP, CODES), NOW) == (WEBAUTHN,)
+        assert is_fresh(strict, person(KEY, TOTP, proving=KEY), NOW)
+        assert not is_fresh(strict, person(KEY, TOTP, proving=TOTP), NOW)
+        assert not is_fresh(strict, person(locked(KEY), TOTP, proving=TOTP), NOW)
+
     def test_a_locked_factor_is_not_offered_and_lowers_nothing(self) -> None:
         assert refreshed_by(rules(), person(locked(KEY), TOTP), NOW) == ()
         assert refreshed_by(rules(), person(TOTP, locked(CODES)), NOW) == (APP,)
@@ -215,53 +249,82 @@ class TestTakingAway:
     @pytest.mark.parametrize("words", [{}, IN_GRACE], ids=["required", "in grace"])
     def test_the_last_acceptable_factor_stays(self, words: dict[str, object]) -> None:
         person = facts(TOTP, CODES, **KNOWN)
-        assert not allows_removal(rules(**words), person, TOTP.binding)
-        assert not allows_removal(rules("always", **words), person, TOTP.binding)
+        assert not allows_removal(rules(**words), person, TOTP.binding, NOW)
+        assert not allows_removal(rules("always", **words), person, TOTP.binding, NOW)
 
     def test_one_of_two_may_go(self) -> None:
-        assert allows_removal(rules(), facts(TOTP, KEY), TOTP.binding)
-        assert allows_removal(rules(), facts(TOTP, KEY), KEY.binding)
+        assert allows_removal(rules(), facts(TOTP, KEY), TOTP.binding, NOW)
+        assert allows_removal(rules(), facts(TOTP, KEY), KEY.binding, NOW)
 
     def test_codes_may_always_go(self) -> None:
-        assert allows_removal(rules(), facts(TOTP, CODES), CODES.binding)
-        assert allows_removal(rules(), facts(CODES), CODES.binding)
+        assert allows_removal(rules(), facts(TOTP, CODES), CODES.binding, NOW)
+        assert allows_removal(rules(), facts(CODES), CODES.binding, NOW)
 
     def test_codes_hold_no_place_for_a_factor(self) -> None:
-        assert not allows_removal(rules(), facts(KEY, CODES), KEY.binding)
+        assert not allows_removal(rules(), facts(KEY, CODES), KEY.binding, NOW)
 
     def test_a_locked_factor_holds_no_place_either(self) -> None:
-        assert not allows_removal(rules(), facts(KEY, locked(TOTP)), KEY.binding)
-        assert allows_removal(rules(), facts(KEY, locked(TOTP)), TOTP.binding)
+        assert not allows_removal(rules(), facts(KEY, locked(TOTP)), KEY.binding, NOW)
+        assert allows_removal(rules(), facts(KEY, locked(TOTP)), TOTP.binding, NOW)
 
     def test_a_forbidden_factor_holds_no_place_and_may_go(self) -> None:
-        assert not allows_removal(rules("required", WEBAUTHN), facts(KEY, TOTP), KEY.binding)
-        assert allows_removal(rules("required", WEBAUTHN), facts(KEY, TOTP), TOTP.binding)
+        assert not allows_removal(rules("required", WEBAUTHN), facts(KEY, TOTP), KEY.binding, NOW)
+        assert allows_removal(rules("required", WEBAUTHN), facts(KEY, TOTP), TOTP.binding, NOW)
 
     def test_a_factor_that_is_too_weak_holds_no_place(self) -> None:
         demanding = rules(strength=KEYS_FOR_USERS)
-        assert not allows_removal(demanding, facts(KEY, TOTP), KEY.binding)
-        assert allows_removal(demanding, facts(KEY, TOTP), TOTP.binding)
+        assert not allows_removal(demanding, facts(KEY, TOTP), KEY.binding, NOW)
+        assert allows_removal(demanding, facts(KEY, TOTP), TOTP.binding, NOW)
 
     def test_the_last_of_any_kind_stays_lest_a_password_is_left(self) -> None:
         demanding = rules("required", WEBAUTHN, **IN_GRACE)
-        assert not allows_removal(demanding, facts(TOTP, CODES, **KNOWN), TOTP.binding)
-        assert allows_removal(demanding, facts(TOTP, SMS, **KNOWN), TOTP.binding)
+        assert not allows_removal(demanding, facts(TOTP, CODES, **KNOWN), TOTP.binding, NOW)
+        assert allows_removal(demanding, facts(TOTP, SMS, **KNOWN), TOTP.binding, NOW)
 
-    @pytest.mark.parametrize("rule", [rules("off"), rules("optional"), rules(enabled=False), rules(scope=STAFF)])
+    def test_of_two_that_are_demanded_both_stay(self) -> None:
+        two = rules(minimum_factors=2)
+        assert not allows_removal(two, facts(TOTP, KEY), TOTP.binding, NOW)
+        assert not allows_removal(two, facts(TOTP, KEY, CODES), KEY.binding, NOW)
+        assert not allows_removal(two, facts(TOTP, **KNOWN), TOTP.binding, NOW)
+        assert allows_removal(two, facts(TOTP, KEY, VERIFIED), TOTP.binding, NOW)
+        assert allows_removal(two, facts(TOTP, KEY, CODES), CODES.binding, NOW)
+
+    def test_a_refused_key_holds_no_place_and_may_go(self) -> None:
+        never_copied = rules(keys=KeyRules(synced=False))
+        assert not allows_removal(never_copied, facts(KEY, SYNCED), KEY.binding, NOW)
+        assert allows_removal(never_copied, facts(KEY, SYNCED), SYNCED.binding, NOW)
+        assert not allows_removal(never_copied, facts(SYNCED, CODES), SYNCED.binding, NOW)
+
+    def test_the_key_for_emergencies_stays_when_the_policy_is_off(self) -> None:
+        off = rules("optional", APP, enabled=False, minimum_factors=2, **EMERGENCY)
+        assert not allows_removal(off, facts(KEY, TOTP), KEY.binding, NOW)
+        assert allows_removal(off, facts(KEY, TOTP), TOTP.binding, NOW)
+        assert allows_removal(off, facts(KEY, VERIFIED), KEY.binding, NOW)
+        assert not may_turn_off(off, facts(KEY), NOW)
+
+    def test_who_is_excluded_may_take_away_all_until_then(self) -> None:
+        excluded = rules(excludes=(Exclude(Excluded.PERSON, str(SHE), NOW + DAY),))
+        assert allows_removal(excluded, facts(TOTP), TOTP.binding, NOW)
+        assert may_turn_off(excluded, facts(TOTP), NOW)
+        assert not allows_removal(excluded, facts(TOTP), TOTP.binding, NOW + DAY)
+        assert not may_turn_off(excluded, facts(TOTP), NOW + DAY)
+        assert not may_turn_off(excluded, facts(TOTP, is_staff=True), NOW)
+
+    @pytest.mark.parametrize("rule", [rules("optional"), rules(enabled=False), rules(scope=STAFF)])
     def test_where_nothing_is_demanded_everything_may_go(self, rule: object) -> None:
-        assert allows_removal(rule, facts(TOTP), TOTP.binding)  # type: ignore[arg-type]
-        assert may_turn_off(rule, facts(TOTP))  # type: ignore[arg-type]
+        assert allows_removal(rule, facts(TOTP), TOTP.binding, NOW)  # type: ignore[arg-type]
+        assert may_turn_off(rule, facts(TOTP), NOW)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("level", ["required", "always"])
     def test_where_something_is_demanded_it_cannot_be_turned_off(self, level: str) -> None:
-        assert not may_turn_off(rules(level), facts(TOTP))
-        assert not may_turn_off(rules(level, **IN_GRACE), facts(TOTP, **KNOWN))
-        assert not may_turn_off(rules(level, scope=STAFF), facts(TOTP, is_staff=True))
+        assert not may_turn_off(rules(level), facts(TOTP), NOW)
+        assert not may_turn_off(rules(level, **IN_GRACE), facts(TOTP, **KNOWN), NOW)
+        assert not may_turn_off(rules(level, scope=STAFF), facts(TOTP, is_staff=True), NOW)
 
-    @pytest.mark.parametrize("level", ["off", "required"])
+    @pytest.mark.parametrize("level", ["optional", "required"])
     def test_what_is_not_theirs_may_not_be_removed(self, level: str) -> None:
-        assert allows_removal(rules(level), facts(TOTP, KEY), UUID(int=99)) is False
-        assert allows_removal(rules(level), facts(), TOTP.binding) is False
+        assert allows_removal(rules(level), facts(TOTP, KEY), UUID(int=99), NOW) is False
+        assert allows_removal(rules(level), facts(), TOTP.binding, NOW) is False
 
 
 def test_the_module_needs_neither_django_nor_a_database() -> None:

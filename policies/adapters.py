@@ -12,7 +12,7 @@ from accounts.allauth_compat import EMAIL_VERIFICATION_STAGE
 from accounts.assurance import Method
 from accounts.gates import Explanation
 from accounts.models import User
-from policies import demands, enforcement, explanations, facts, sensitive
+from policies import demands, enforcement, explanations, facts, groups, sensitive
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -48,6 +48,9 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
 
     def explanation(self, person: User, session: "SessionStore", *, with_facts: bool = True) -> Explanation:
         return explanations.to_themselves(enforcement.judge(session, person), person, with_facts=with_facts)
+
+    def group_in_use(self, name: str) -> list[str]:
+        return groups.tenants_naming(name)
 
     def is_demanded(self, person: User) -> bool:
         return facts.mfa_required(person)

@@ -1,5 +1,6 @@
 """What can go wrong in the accounts room: one class per reason, each with a stable code and a sentence."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -154,6 +155,22 @@ class LinkInvalid(AccountsError):
 
     code = "link_invalid"
     message = _("This link has been used already or is no longer valid. Ask your administrator for a new one.")
+
+
+class GroupInUse(AccountsError):
+    """Policies look at this group; `tenants` are the names of theirs."""
+
+    code = "group_in_use"
+
+    def __init__(self, tenants: Iterable[str]) -> None:
+        super().__init__()
+        self.tenants = list(tenants)
+
+    def __str__(self) -> str:
+        words = _(
+            "The policy of %(tenants)s names this group, in force, on trial or in a draft. Take it out there first."
+        )
+        return words % {"tenants": ", ".join(self.tenants)}
 
 
 class NotAllowed(AccountsError):

@@ -3,15 +3,19 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin.scope import FlowForm, ScopedAdmin, person_of
+from accounts.errors import GroupInUse
 from accounts.flows import groups
+from accounts.policy import policy
 
 
 class GroupForm(FlowForm):
@@ -47,6 +51,17 @@ class GroupAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.admits(person_of(request))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Django's page, but for a group that a policy names: that is said instead, and the group stays."""
+        try:
+            group = self.get_object(request, unquote(object_id))
+            if request.method != "POST" and (tenants := policy().group_in_use(group.name)):
+                raise GroupInUse(tenants)
+            return super().delete_view(request, object_id, extra_context)
+        except GroupInUse as refusal:
+            messages.error(request, str(refusal))
+            return redirect(self.url_of(group))
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

@@ -2,9 +2,10 @@
 
 from django.contrib.auth.models import Group
 
-from accounts.errors import NotAllowed
+from accounts.errors import GroupInUse, NotAllowed
 from accounts.flows import people
 from accounts.models import User
+from accounts.policy import policy
 from audit.log import unit_of_work
 
 
@@ -17,8 +18,10 @@ def create(name: str, *, actor: User) -> Group:
 
 @unit_of_work
 def delete(group: Group, *, actor: User) -> None:
-    """Take everybody out of a group, one event each, and delete it. Raises NotAllowed."""
+    """Take everybody out of a group, one event each, and delete it. Raises NotAllowed, or GroupInUse by a policy."""
     _require_platform(actor)
+    if tenants := policy().group_in_use(group.name):
+        raise GroupInUse(tenants)
     for person in User.objects.filter(groups=group).order_by("pk"):
         people.set_groups(person, person.groups.exclude(pk=group.pk), actor=actor)
     group.delete()

@@ -28,7 +28,7 @@ from audit.log import record
 
 ROOMS: Final = frozenset({"config", "policies", "accounts", "audit"})
 GROUPS: Final[tuple[tuple[str, str | Promise, tuple[str, ...]], ...]] = (
-    ("enforcement", _("Enforcement"), ("policies.mfapolicy", "policies.policyversion", "accounts.tenant")),
+    ("enforcement", _("Enforcement"), ("policies.mfapolicy", "accounts.tenant")),
     ("people", _("People"), ("accounts.user", "accounts.binding", "accounts.session", "auth.group")),
     ("evidence", _("Evidence"), ("audit.auditevent",)),
     ("operations", _("Operations"), ("django_tasks_database.dbtaskresult",)),

@@ -71,6 +71,28 @@ def save(
 
 
 @unit_of_work
+def rebase(policy: MFAPolicy, *, actor: User, revision: int) -> PolicyDraft:
+    """Let a draft go on from what is in force now, as somebody decided who saw the difference.
+
+    Raises NotAllowed, or StaleDraft where somebody else changed the draft meanwhile.
+    """
+    locked = publishing.lock_for(policy, actor)
+    draft = _current(locked, revision)
+    draft.based_on = locked.version
+    draft.revision += 1
+    draft.save()
+    record(
+        Kind.POLICY_DRAFT_SAVED,
+        actor=actor,
+        target=locked,
+        tenant=locked.tenant_id,
+        revision=draft.revision,
+        after=draft.document,
+    )
+    return draft
+
+
+@unit_of_work
 def discard(policy: MFAPolicy, *, actor: User, revision: int) -> None:
     """Drop the draft. Raises NotAllowed or StaleDraft."""
     locked = publishing.lock_for(policy, actor)

@@ -73,6 +73,7 @@ def to_themselves(judgement: Judgement, person: User, *, with_facts: bool = True
     Whoever has shown no more than a password is told nothing of the account: `with_facts` False.
     """
     decision = judgement.decision
+    with_facts = with_facts and Reason.NO_EVIDENCE not in decision.reasons
     methods = names_of(decision.facts) if with_facts else {}
     reader = Reader(person.tenant.zone, methods=methods)
     return explained(decision, reader, judgement.rules, with_facts=with_facts)
@@ -103,8 +104,8 @@ def of_confirmation(judgement: Judgement) -> Explanation:
 
 def names_of(facts: Facts) -> dict[UUID, str]:
     """What the authenticators in a receipt are called, removed ones too, by their ids; one query."""
-    ids = {one.binding for one in facts.enrolled} | {proof.binding for proof in facts.proofs}
-    named = Binding.objects.filter(pk__in=ids - {None}).exclude(name="")
+    ids = {one.binding for one in facts.enrolled} | {proof.binding for proof in facts.proofs if proof.binding}
+    named = Binding.objects.filter(pk__in=ids).exclude(name="")
     return dict(named.values_list("pk", "name"))
 
 

@@ -31,6 +31,7 @@ from policies.flows import emergencies, sign_ins
 from policies.terms import Decision, Outcome
 
 _STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
+_ENTERED = "entered"  # whether this session was let in before: proving a factor again is no other sign-in
 _WOULD_STOP = "would_stop"  # the version on trial whose stop was recorded in this session
 _NOBODY = Standing()
 
@@ -106,16 +107,17 @@ class EnforcementMiddleware:
         return self.stop(request, "session_idle", reverse("account_login"), HTTPStatus.UNAUTHORIZED, wanted)
 
     def let_in(self, request: GatedRequest, judgement: Judgement) -> None:
-        """Keep the grant; of a sign-in its facts, and once a session that somebody came in on grace.
+        """Keep the grant; of a sign-in, and of the end of a stop, the facts; once a session that it was on grace.
 
         What a version on trial would have stopped is kept and recorded once a session too, and never stopped.
         """
         session = request.session
-        is_sign_in = session.row.grant_policy_version is None
+        was_stopped = session.pop(_STOPPED, None) is not None
+        is_sign_in = was_stopped or _ENTERED not in session
+        session[_ENTERED] = True
         if is_sign_in:
             emergencies.tell(session, request.user, judgement.decision)
         enforcement.keep(session, request.user, judgement)
-        session.pop(_STOPPED, None)
         is_news = judgement.would_stop is not None and session.get(_WOULD_STOP) != judgement.would_stop
         if is_sign_in or is_news:
             sign_ins.keep(session, request.user, judgement)
@@ -148,7 +150,7 @@ class EnforcementMiddleware:
             return self.stop(request, "enrolment_required", url, HTTPStatus.FORBIDDEN, wanted, decision)
         if wants_json(request):
             return problem("access_denied", HTTPStatus.FORBIDDEN, help_url=reverse("help"), **_said_by(decision))
-        return denied_page(request, judgement)
+        return denied_page(request, judgement, request.user)
 
     def stop(
         self,
@@ -167,12 +169,9 @@ class EnforcementMiddleware:
         return HttpResponseRedirect(f"{url}?{urlencode({'next': wanted})}")
 
 
-def denied_page(request: HttpRequest, judgement: Judgement, person: User | None = None) -> HttpResponse:
-    """Why somebody cannot go on, and whom to ask. `person`: whose sign-in ends here, where nobody is signed in."""
-    if person is not None:
-        why = explanations.to_themselves(judgement, person, with_facts=False)
-    else:
-        why = explanations.to_themselves(judgement, person_in(request))
+def denied_page(request: HttpRequest, judgement: Judgement, person: User, *, with_facts: bool = True) -> HttpResponse:
+    """Why somebody cannot go on, and whom to ask; `with_facts` where they are signed in."""
+    why = explanations.to_themselves(judgement, person, with_facts=with_facts)
     return render(request, "policies/denied.html", {"why": why}, status=HTTPStatus.FORBIDDEN)
 
 

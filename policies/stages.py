@@ -57,5 +57,5 @@ class SecondFactorStage(LoginStage):
                 outcome=EventOutcome.REFUSED,
                 reason=reasons[0],
             )
-            return denied_page(self.request, judgement, person), False
+            return denied_page(self.request, judgement, person, with_facts=False), False
         return None, True

@@ -19,6 +19,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.assurance import Method
+from accounts.authenticators.webauthn_ceremonies import UserVerification
+from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.errors import TooManyRequests
 from accounts.flows import people, sign_in, throttles
 from accounts.models import Binding, User
@@ -99,6 +101,10 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
     def end_of_grace(self, person: User) -> datetime | None:
         """The deadline this person takes along when they move, change roles or are deleted; None: they never had one."""
         return None
+
+    def key_rules(self, person: User) -> KeyDemands:
+        """What a key or passkey of this person has to be, when it is enrolled and whenever it is used."""
+        return KeyDemands(verification=UserVerification.of_second_factors())
 
     def passkey_login_allowed(self, person: User) -> bool:
         """Whether this person may sign in with a passkey and no password."""

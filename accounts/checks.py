@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from accounts import keyring
+from accounts.authenticators import webauthn_roots
 
 NEW_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 FACTORS = {"totp", "webauthn"}
@@ -63,6 +64,16 @@ def check_webauthn(**kwargs: Any) -> list[CheckMessage]:
         faults += [f"WEBAUTHN_ORIGINS: {origin} {fault}" for fault in _origin_faults(origin, rp_id)]
     hint = "Set SITE_URL, e.g. https://login.example.com, and leave WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS out."
     return [*(Error(fault, hint=hint, id="accounts.E007") for fault in faults), *_ceremony_faults()]
+
+
+@register("accounts")
+def check_attestation_roots(**kwargs: Any) -> list[CheckMessage]:
+    """E015: what WEBAUTHN_ATTESTATION_ROOTS names can be read; a root that cannot vouches for nothing."""
+    hint = "Name a directory with certificates in PEM, in files that end in .pem, or leave it empty."
+    return [
+        Error(f"WEBAUTHN_ATTESTATION_ROOTS: {fault}", hint=hint, id="accounts.E015")
+        for fault in webauthn_roots.pinned().faults
+    ]
 
 
 @register("accounts")

@@ -54,6 +54,7 @@ _MINTED = {
     **_AUTHENTICATOR,
     "aaguid": ID,
     "attestation": TEXT,
+    "attested": FLAG,
     "user_verified": FLAG,
     "passwordless": FLAG,
     "backed_up": FLAG,

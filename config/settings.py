@@ -177,6 +177,7 @@ WEBAUTHN_RP_NAME = env.str("WEBAUTHN_RP_NAME", default=SITE_NAME)
 WEBAUTHN_ORIGINS = env.list("WEBAUTHN_ORIGINS", default=[SITE_URL])
 WEBAUTHN_TIMEOUT = env.int("WEBAUTHN_TIMEOUT", default=60_000)  # milliseconds
 WEBAUTHN_USER_VERIFICATION = env.str("WEBAUTHN_USER_VERIFICATION", default="discouraged")
+WEBAUTHN_ATTESTATION_ROOTS = env.str("WEBAUTHN_ATTESTATION_ROOTS", default="")  # a directory of PEM files
 
 AUDIT_HMAC_KEYS = env.list("AUDIT_HMAC_KEYS", default=[])
 if single_key := env.str("AUDIT_HMAC_KEY", default=""):

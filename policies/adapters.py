@@ -10,6 +10,8 @@ from django.utils import timezone
 from accounts.adapters import AccountAdapter, EncryptedMFAAdapter
 from accounts.allauth_compat import EMAIL_VERIFICATION_STAGE
 from accounts.assurance import Method
+from accounts.authenticators.webauthn_ceremonies import UserVerification
+from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.gates import Explanation
 from accounts.models import User
 from policies import demands, enforcement, explanations, facts, groups, sensitive
@@ -58,6 +60,21 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
     def end_of_grace(self, person: User) -> datetime | None:
         found = facts.situation(person, owned=())
         return None if found.rules is None else demands.end_of_grace(found.rules, found.facts)
+
+    def key_rules(self, person: User) -> KeyDemands:
+        sites, found = super().key_rules(person), facts.situation(person, owned=())
+        if found.rules is None:
+            return sites
+        rules = demands.personal(found.rules, found.facts).keys
+        return KeyDemands(
+            verification=UserVerification.strictest(
+                sites.verification, UserVerification(rules.user_verification.value)
+            ),
+            attested=rules.attested,
+            allowed=rules.allowed,
+            denied=rules.denied,
+            synced=rules.synced,
+        )
 
     def passkey_login_allowed(self, person: User) -> bool:
         rules = facts.rules_of(person.tenant_id)

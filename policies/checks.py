@@ -3,10 +3,15 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, transaction
+from django.utils import timezone
 
+from accounts.authenticators import webauthn_roots
+from policies import facts
 from policies import floor as floors
+from policies.models import PolicyVersion
 
 
 @register()
@@ -46,3 +51,30 @@ def floor_can_be_read(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = 'Write JSON with rules of a policy document, such as {"enforcement": "required"}, or leave it empty.'
         return [Error(str(error), hint=hint, id="policies.E003")]
     return []
+
+
+@register(Tags.database)
+def demanded_attestation_is_possible(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """policies.W001: where attestation is demanded and no root is pinned, no key is accepted, new or old.
+
+    Asks the database, so it runs with `check --database default` and with `migrate`, and nowhere else.
+    """
+    if not databases or webauthn_roots.pinned().certificates or not (demanding := _demanding_attestation()):
+        return []
+    return [
+        Warning(
+            f"No key can be attested, and these policies demand it: {', '.join(demanding)}.",
+            hint="Set WEBAUTHN_ATTESTATION_ROOTS to a directory with the roots of the makers you accept.",
+            id="policies.W001",
+        )
+    ]
+
+
+def _demanding_attestation() -> list[str]:
+    """The identifiers of the policies that demand it; none where there are no tables yet, or no readable floor."""
+    in_force = PolicyVersion.objects.filter(facts.is_in_force(timezone.now())).select_related("policy")
+    try:
+        with transaction.atomic():
+            return sorted(one.policy.code for one in in_force if facts.rules_from(one).keys.attested)
+    except (DatabaseError, ImproperlyConfigured):
+        return []

@@ -47,8 +47,9 @@ class SoftKey:
     sign_count: int = 0
     counts: bool = True
     transports: Any = field(default_factory=lambda: ["usb"])
-    attestation: str = "none"  # or "fido-u2f"
-    attestation_key: Any = None  # a fresh P-256 key without one
+    attestation: str = "none"  # or "fido-u2f", or "packed"
+    attestation_key: Any = None  # a fresh P-256 key without one; packed: without one, and without x5c, by itself
+    x5c: list[bytes] | None = None  # the certificates of that key, DER; a self-made one without them (not packed)
     certificates: int = 1
     obedient: bool = True  # refuses algorithms that were not offered and credentials that are excluded
     credential_id_length: int = 32
@@ -171,12 +172,19 @@ class SoftKey:
         return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
     def _statement(self, data: bytes, digest: bytes, credential_id: bytes, cose: Any) -> dict[str, Any]:
+        if self.attestation == "packed":
+            return self._packed(data + digest, credential_id)
         if self.attestation != "fido-u2f":
             return {}
         signer = self.attestation_key or ec.generate_private_key(ec.SECP256R1())
         message = b"\0" + data[:32] + digest + credential_id + b"\x04" + cose[-2] + cose[-3]
         signature = signer.sign(message, ec.ECDSA(hashes.SHA256()))
-        return {"x5c": [certificate_of(signer)] * self.certificates, "sig": signature}
+        return {"x5c": self.x5c or [certificate_of(signer)] * self.certificates, "sig": signature}
+
+    def _packed(self, message: bytes, credential_id: bytes) -> dict[str, Any]:
+        if self.x5c is None:
+            return {"alg": self.alg, "sig": self._sign(self.credentials[credential_id].private_key, message)}
+        return {"alg": ES256, "sig": self.attestation_key.sign(message, ec.ECDSA(hashes.SHA256())), "x5c": self.x5c}
 
 
 def u2f_key(**knobs: Any) -> SoftKey:

@@ -10,6 +10,7 @@ Section numbers are those of WebAuthn Level 3.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -21,7 +22,7 @@ from django.utils import timezone
 
 from accounts.authenticators import webauthn_options as options
 from accounts.authenticators.aaguids import product_name
-from accounts.authenticators.webauthn_attestation import verify_statement
+from accounts.authenticators.webauthn_attestation import Statement, verify_statement
 from accounts.authenticators.webauthn_ceremonies import (
     Purpose,
     Scope,
@@ -38,13 +39,16 @@ from accounts.authenticators.webauthn_data import (
     read_registration,
     read_signed,
 )
+from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.authenticators.webauthn_errors import (
+    AttestationUntrusted,
     BackupEligibilityChanged,
     BackupStateInvalid,
     CloneSuspected,
     CredentialTaken,
     EmbeddedPage,
     NoCredentials,
+    NotAttested,
     NotDiscoverable,
     NotPresent,
     NotVerified,
@@ -58,10 +62,12 @@ from accounts.authenticators.webauthn_errors import (
     WrongType,
 )
 from accounts.authenticators.webauthn_keys import accept_public_key, verify_signature
+from accounts.authenticators.webauthn_roots import vouch_for
 from accounts.models import Binding, Ceremony, User, WebAuthnCredential
 
 __all__ = [
     "Assertion",
+    "KeyDemands",
     "NewCredential",
     "Purpose",
     "accept",
@@ -80,7 +86,10 @@ GET: Final = "webauthn.get"
 
 @dataclass(frozen=True, slots=True)
 class NewCredential:
-    """A verified registration: all of it that is kept (§7.1 step 27). `public_key` is a COSE_Key."""
+    """A verified registration: all of it that is kept (§7.1 step 27). `public_key` is a COSE_Key.
+
+    `attestation` is the format of its statement; `attested`: its maker vouched for it, up to a root of this site.
+    """
 
     credential_id: bytes
     public_key: bytes
@@ -93,6 +102,7 @@ class NewCredential:
     backed_up: bool
     sign_count: int
     attestation: str
+    attested: bool
 
     @property
     def product(self) -> str:
@@ -110,18 +120,19 @@ class Assertion:
     backed_up: bool
 
 
-def begin_enrolment(person: User, *, session_id: UUID, passwordless: bool) -> options.Options:
+def begin_enrolment(person: User, *, session_id: UUID, passwordless: bool, demands: KeyDemands) -> options.Options:
     """Options for a new key (second factor) or a passkey, which must verify its user and be discoverable."""
-    verification = UserVerification.REQUIRED if passwordless else UserVerification.of_second_factors()
+    verification = UserVerification.REQUIRED if passwordless else demands.verification
     scope = Scope.of(Purpose.ENROL, session_id, person)
     challenge = begin(scope, verification, passwordless=passwordless)
-    return options.creation(person, challenge, passwordless=passwordless, verification=verification)
+    return options.creation(person, challenge, passwordless=passwordless, verification=verification, demands=demands)
 
 
-def complete_enrolment(person: User, *, session_id: UUID, answer: object) -> NewCredential:
+def complete_enrolment(person: User, *, session_id: UUID, answer: object, demands: KeyDemands) -> NewCredential:
     """Verify the answer to `begin_enrolment` (§7.1); `answer` is its JSON text, or that parsed.
 
-    The ceremony is used up whatever comes of it. Raises a WebAuthnError; RuntimeError inside a transaction.
+    `demands` are those of this moment, whatever they were when the ceremony began. The ceremony is used up
+    whatever comes of it. Raises a WebAuthnError; RuntimeError inside a transaction.
     """
     shell = read_answer(answer)
     ceremony = take(shell.client_data.challenge, Scope.of(Purpose.ENROL, session_id, person))
@@ -130,10 +141,10 @@ def complete_enrolment(person: User, *, session_id: UUID, answer: object) -> New
     data = registration.authenticator_data
     _check_authenticator(data, ceremony)
     public_key, algorithm = accept_public_key(registration.credential.public_key)
-    attestation = verify_statement(registration, shell.client_data.digest)
+    statement = verify_statement(registration, shell.client_data.digest)
     if ceremony.passwordless and registration.discoverable is False:
         raise NotDiscoverable
-    return NewCredential(
+    new = NewCredential(
         credential_id=registration.credential.credential_id,
         public_key=public_key,
         algorithm=algorithm,
@@ -144,8 +155,11 @@ def complete_enrolment(person: User, *, session_id: UUID, answer: object) -> New
         backup_eligible=data.backup_eligible,
         backed_up=data.backed_up,
         sign_count=data.sign_count,
-        attestation=attestation.value,
+        attestation=statement.format.value,
+        attested=vouch_for(statement.chain),
     )
+    _require(new, demands, statement)
+    return new
 
 
 def store(binding: Binding, new: NewCredential) -> WebAuthnCredential:
@@ -166,6 +180,7 @@ def store(binding: Binding, new: NewCredential) -> WebAuthnCredential:
         backup_eligible=new.backup_eligible,
         backed_up=new.backed_up,
         attestation=new.attestation,
+        attested=new.attested,
     )
     try:
         with transaction.atomic():
@@ -178,19 +193,22 @@ def store(binding: Binding, new: NewCredential) -> WebAuthnCredential:
 
 
 def begin_assertion(
-    person: User, *, session_id: UUID, purpose: Ceremony.Purpose, alone: bool = False
+    person: User, *, session_id: UUID, purpose: Ceremony.Purpose, demands: KeyDemands, alone: bool = False
 ) -> options.Options:
     """Options to prove one of this person's keys, as second factor or to reauthenticate.
 
-    `alone`: no other factor stands beside it, so it must verify its user (§7.2 step 17). Raises NoCredentials
-    when there is no key that could answer.
+    As second factor the accepted ones are asked for; all of them where none is accepted, since what one owns must be
+    proved before a better one is enrolled. `alone`: no other factor stands beside it, so it must verify its user
+    (§7.2 step 17). Raises NoCredentials when there is no key that could answer.
     """
     if purpose not in (Purpose.SECOND_FACTOR, Purpose.REAUTHENTICATE):
         raise ValueError(purpose)
-    allowed = options.live_credentials(person)
-    if not allowed:
+    allowed = live = options.live_credentials(person)
+    if not live:
         raise NoCredentials
-    verification = UserVerification.REQUIRED if alone else UserVerification.of_second_factors()
+    if purpose == Purpose.SECOND_FACTOR:
+        allowed = [one for one in live if demands.accepts(one)] or live
+    verification = UserVerification.REQUIRED if alone else _asked_of(allowed, demands)
     challenge = begin(Scope.of(purpose, session_id, person), verification)
     return options.request(challenge, allowed=allowed, verification=verification)
 
@@ -201,10 +219,18 @@ def begin_passkey(*, session_id: UUID) -> options.Options:
     return options.request(challenge, allowed=(), verification=UserVerification.REQUIRED)
 
 
-def verify_assertion(person: User | None, *, session_id: UUID, purpose: Ceremony.Purpose, answer: object) -> Assertion:
+def verify_assertion(
+    person: User | None,
+    *,
+    session_id: UUID,
+    purpose: Ceremony.Purpose,
+    answer: object,
+    demands: KeyDemands | None = None,
+) -> Assertion:
     """Verify the answer to `begin_assertion`, or to `begin_passkey` when `person` is None (§7.2).
 
-    The ceremony is used up whatever comes of it; nothing else changes: pass the result to `accept`. Raises a
+    `demands` are those of this moment: a key that they accept must verify its user where they require it. The
+    ceremony is used up whatever comes of it; nothing else changes: pass the result to `accept`. Raises a
     WebAuthnError, with the binding where it is known; RuntimeError inside a transaction.
     """
     shell = read_answer(answer)
@@ -214,6 +240,8 @@ def verify_assertion(person: User | None, *, session_id: UUID, purpose: Ceremony
     credential = _credential_of(signed, person)
     try:
         _check_signed(signed, credential, ceremony, shell.client_data.digest)
+        if demands is not None:
+            _check_verification(signed, credential, demands)
     except WebAuthnError as error:
         error.binding = credential.binding
         raise
@@ -221,10 +249,12 @@ def verify_assertion(person: User | None, *, session_id: UUID, purpose: Ceremony
     return Assertion(credential.binding, data.user_verified, data.sign_count, data.backed_up)
 
 
-def accept(assertion: Assertion) -> Binding:
+def accept(assertion: Assertion, *, beside_another: bool = False) -> Binding:
     """Let a verified assertion count, inside the caller's unit of work; returns the binding as it now stands.
 
-    One conditional UPDATE: the counter goes up, or was and is zero, as with synced passkeys (§7.2 step 22).
+    `beside_another`: this session proved another factor too, so a key that verifies its user for the first time is
+    from now on known to (§7.2 step 24); with a PIN set after enrolment it need not be enrolled anew. One
+    conditional UPDATE decides: the counter goes up, or was and is zero, as with synced passkeys (§7.2 step 22).
     Raises CloneSuspected otherwise, and UnknownCredential when the key was removed meanwhile.
     """
     binding, count = assertion.binding, assertion.new_counter
@@ -232,9 +262,38 @@ def accept(assertion: Assertion) -> Binding:
     advanced = Q(last_counter=None) | (Q(last_counter__lt=count) if count else Q(last_counter=0))
     if not live.filter(advanced).update(last_counter=count, last_used_at=timezone.now()):
         raise CloneSuspected(binding, count) if live.exists() else UnknownCredential(binding)
-    WebAuthnCredential.objects.filter(pk=binding.pk).update(backed_up=assertion.backed_up)
+    changes = {"backed_up": assertion.backed_up}
+    if beside_another and assertion.user_verified:
+        changes["user_verified"] = True
+    WebAuthnCredential.objects.filter(pk=binding.pk).update(**changes)
     binding.refresh_from_db()
     return binding
+
+
+def _require(new: NewCredential, demands: KeyDemands, statement: Statement) -> None:
+    """Refuse a new key that is not enough (§7.1 steps 23 and 24)."""
+    refusal = demands.refusal_of(new)
+    if isinstance(refusal, NotAttested) and statement.chain:
+        raise AttestationUntrusted
+    if refusal is not None:
+        raise refusal
+
+
+def _asked_of(allowed: Sequence[WebAuthnCredential], demands: KeyDemands) -> UserVerification:
+    """How the keys of a request are to verify their user. Required of those that are accepted.
+
+    A key that is not accepted, perhaps because it cannot verify anybody, only proves what its owner has: it is asked
+    to, and may do without, unless the site itself requires it.
+    """
+    if demands.verification is not UserVerification.REQUIRED or all(demands.accepts(one) for one in allowed):
+        return demands.verification
+    return UserVerification.strictest(UserVerification.PREFERRED, UserVerification.of_second_factors())
+
+
+def _check_verification(signed: Signed, credential: WebAuthnCredential, demands: KeyDemands) -> None:
+    required = demands.verification is UserVerification.REQUIRED and demands.accepts(credential)
+    if required and not signed.authenticator_data.user_verified:
+        raise NotVerified
 
 
 def _check_client_data(client: ClientData, kind: str) -> None:

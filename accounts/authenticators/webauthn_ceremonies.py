@@ -25,7 +25,7 @@ LIFETIME: Final = timedelta(minutes=5)
 
 
 class UserVerification(StrEnum):
-    """How much the authenticator is asked to make sure of its user (WebAuthn L3 §5.8.6)."""
+    """How much the authenticator is asked to make sure of its user (WebAuthn L3 §5.8.6), the most first."""
 
     REQUIRED = "required"
     PREFERRED = "preferred"
@@ -33,8 +33,13 @@ class UserVerification(StrEnum):
 
     @classmethod
     def of_second_factors(cls) -> "UserVerification":
-        """The site's setting for keys beside a first factor; ValueError when it is no such word."""
+        """The site's least for keys beside a first factor; policies may ask more. ValueError for no such word."""
         return cls(settings.WEBAUTHN_USER_VERIFICATION)
+
+    @classmethod
+    def strictest(cls, *wanted: "UserVerification") -> "UserVerification":
+        """The one that asks most."""
+        return min(wanted, key=list(cls).index)
 
 
 @dataclass(frozen=True, slots=True)

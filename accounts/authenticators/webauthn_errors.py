@@ -130,6 +130,63 @@ class AttestationRefused(WebAuthnError):
     message = _("This key's statement about itself could not be checked. Try again, or use another key.")
 
 
+class AttestationUnsupported(AttestationRefused):
+    """The attestation statement is of a format that is not verified here, such as `tpm`, `apple` or `android-key`."""
+
+    code = "webauthn_attestation_format"
+    message = _(
+        "This key describes itself in a way that cannot be checked here, as keys that are built into computers and "
+        "phones do. Use a security key that you plug in or hold to your phone."
+    )
+
+
+class NotAttested(WebAuthnError):
+    """The policy demands that the maker vouch for a key, and nobody did."""
+
+    code = "webauthn_not_attested"
+    message = _(
+        "Your organisation accepts only keys that prove who made them, and this one did not. Try again, and let this "
+        "site see the make and model of your key if your browser asks; otherwise use another key."
+    )
+
+
+class AttestationUntrusted(NotAttested):
+    """Somebody vouches for the key, but nobody whom this site knows: the certificates lead to no pinned root."""
+
+    code = "webauthn_untrusted"
+    message = _(
+        "This site does not know the maker of this key, so your organisation does not accept it. "
+        "Use a key of another make, or ask your administrator which keys are accepted."
+    )
+
+
+class ModelNotAllowed(WebAuthnError):
+    """The policy lists the models (AAGUIDs) that are allowed, and this is none of them."""
+
+    code = "webauthn_model_not_allowed"
+    message = _(
+        "Your organisation accepts certain models of keys only, and this is none of them. "
+        "Use another key, or ask your administrator which models are accepted."
+    )
+
+
+class ModelDenied(WebAuthnError):
+    """The policy refuses this model (AAGUID) by name."""
+
+    code = "webauthn_model_denied"
+    message = _("Your organisation does not accept this model of key. Use a key of another model.")
+
+
+class SyncedNotAllowed(WebAuthnError):
+    """The passkey may leave its device (it is eligible for backup), and the policy wants keys that stay."""
+
+    code = "webauthn_synced"
+    message = _(
+        "This passkey can be copied to other devices, which your organisation does not allow. "
+        "Use a security key, or a passkey that stays on one device."
+    )
+
+
 class CredentialIdTooLong(WebAuthnError):
     """Longer than 1023 bytes (WebAuthn L3 §7.1 step 25)."""
 

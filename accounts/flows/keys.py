@@ -35,17 +35,21 @@ def begin_adding(person: User, session: "SessionStore", *, passwordless: bool) -
     Raises MethodNotAllowed or NotFresh.
     """
     _require_may_add(person, session, passwordless=passwordless)
-    return webauthn.begin_enrolment(person, session_id=session.row.public_id, passwordless=passwordless)
+    return webauthn.begin_enrolment(
+        person, session_id=session.row.public_id, passwordless=passwordless, demands=policy().key_rules(person)
+    )
 
 
 def add(person: User, session: "SessionStore", answer: str, *, name: str = "") -> Proof:
     """Bind the key that gave this answer; without a name it gets that of its product.
 
-    Whether it is a passkey was decided when the ceremony began. Raises a WebAuthnError (recorded),
-    MethodNotAllowed, NotFresh or EnrolmentExpired.
+    Whether it is a passkey was decided when the ceremony began; whether it is enough is decided by the rules of now.
+    Raises a WebAuthnError (recorded), MethodNotAllowed, NotFresh or EnrolmentExpired.
     """
     try:
-        new = webauthn.complete_enrolment(person, session_id=session.row.public_id, answer=answer)
+        new = webauthn.complete_enrolment(
+            person, session_id=session.row.public_id, answer=answer, demands=policy().key_rules(person)
+        )
         return _bind(person, session, new, name or new.product)
     except WebAuthnError as refusal:
         record(
@@ -92,15 +96,25 @@ def key_of(person: User, binding_id: uuid.UUID) -> Binding:
 def begin(person: User, session: "SessionStore", *, purpose: Ceremony.Purpose) -> Options:
     """The browser's options to prove one of this person's keys. Raises NoCredentials."""
     return webauthn.begin_assertion(
-        person, session_id=session.row.public_id, purpose=purpose, alone=_stands_alone(person, session)
+        person,
+        session_id=session.row.public_id,
+        purpose=purpose,
+        demands=policy().key_rules(person),
+        alone=_stands_alone(person, session),
     )
 
 
 def check(person: User, session: "SessionStore", answer: str, *, purpose: Ceremony.Purpose) -> Proof:
     """Prove a key by this answer; returns the proof for the session. Raises a WebAuthnError, recorded."""
     try:
-        assertion = webauthn.verify_assertion(person, session_id=session.row.public_id, purpose=purpose, answer=answer)
-        return _accept(person, assertion, purpose)
+        assertion = webauthn.verify_assertion(
+            person,
+            session_id=session.row.public_id,
+            purpose=purpose,
+            answer=answer,
+            demands=policy().key_rules(person),
+        )
+        return _accept(person, assertion, purpose, beside_another=not _stands_alone(person, session))
     except WebAuthnError as refusal:
         _record_refusal(Kind.SECOND_FACTOR_FAILED, person, refusal, purpose)
         raise
@@ -168,6 +182,7 @@ def _bind(person: User, session: "SessionStore", new: NewCredential, name: str) 
         user_verified=new.user_verified,
         aaguid=str(new.aaguid),
         attestation=new.attestation,
+        attested=new.attested,
         passwordless=new.passwordless,
         backed_up=new.backed_up,
     )
@@ -179,8 +194,8 @@ def _stands_alone(person: User, session: "SessionStore") -> bool:
 
 
 @unit_of_work
-def _accept(person: User, assertion: Assertion, purpose: Ceremony.Purpose) -> Proof:
-    proof = _proof_of(webauthn.accept(assertion), assertion)
+def _accept(person: User, assertion: Assertion, purpose: Ceremony.Purpose, *, beside_another: bool) -> Proof:
+    proof = _proof_of(webauthn.accept(assertion, beside_another=beside_another), assertion)
     record(
         Kind.SECOND_FACTOR_ACCEPTED,
         actor=person,

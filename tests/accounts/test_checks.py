@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from django.core.checks import Error, Warning, run_checks
 
 from accounts import checks, keyring
+from tests.attestation_authority import Maker
 
 PUBLISHED = "s098x330" + "Q" * 35 + "="
 ZEROES = base64.urlsafe_b64encode(bytes(32)).decode()
@@ -274,9 +275,22 @@ def test_mail_that_reaches_nobody_is_a_warning_outside_development(settings, nam
     assert found() == []
 
 
+@pytest.mark.security(41)
+def test_roots_that_cannot_be_read_are_an_error(settings, tmp_path):
+    settings.WEBAUTHN_ATTESTATION_ROOTS = str(tmp_path / "nowhere")
+    assert found() == ["accounts.E015"]
+    settings.WEBAUTHN_ATTESTATION_ROOTS = str(tmp_path)
+    assert found() == ["accounts.E015"]
+    Maker().pin(tmp_path)
+    assert found() == []
+    (tmp_path / "one.pem").write_text("nothing")
+    assert found() == ["accounts.E015"]
+
+
 def broken_in_every_way(settings) -> list[str]:
     key = new_key()
     settings.SITE_URL = settings.WEBAUTHN_RP_ID = settings.WEBAUTHN_USER_VERIFICATION = "x"
+    settings.WEBAUTHN_ATTESTATION_ROOTS = "x"
     settings.WEBAUTHN_ORIGINS = settings.MFA_SUPPORTED_TYPES = ["x"]
     settings.WEBAUTHN_TIMEOUT = settings.TRUSTED_PROXY_COUNT = settings.MFA_TOTP_TOLERANCE = -1
     settings.MFA_LOCK_AFTER_FAILURES = settings.SESSION_COOKIE_AGE = -1

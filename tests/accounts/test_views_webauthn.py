@@ -450,7 +450,7 @@ def test_an_answer_given_to_another_page_is_refused():
     person, binding = with_key(key)
     client = fresh_client(person, binding)
     page = client.get(reverse("mfa_reauthenticate"))
-    assert options_of(page)["publicKey"]["userVerification"] == "discouraged"  # a password stands beside it
+    assert options_of(page)["publicKey"]["userVerification"] == "preferred"  # a password stands beside it
     answer = json.dumps(key.get(options_of(page), ORIGIN))
     pending = Client(HTTP_HOST="localhost")
     sign_in(pending, person)

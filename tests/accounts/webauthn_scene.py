@@ -7,7 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.adapters import EncryptedMFAAdapter
 from accounts.authenticators import webauthn
+from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.models import Binding, Tenant, User
 from tests.soft_authenticator import SoftKey
 
@@ -31,16 +33,22 @@ class Scene:
     person: User = field(default_factory=make_person)
     key: SoftKey = field(default_factory=SoftKey)
     session_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    demands: KeyDemands | None = None  # None: the site's own
+
+    def asked(self) -> KeyDemands:
+        return self.demands or EncryptedMFAAdapter().key_rules(self.person)
 
     @property
     def origin(self) -> str:
         return settings.WEBAUTHN_ORIGINS[0]
 
     def creation(self, *, passwordless: bool = False) -> dict[str, Any]:
-        return webauthn.begin_enrolment(self.person, session_id=self.session_id, passwordless=passwordless)
+        return webauthn.begin_enrolment(
+            self.person, session_id=self.session_id, passwordless=passwordless, demands=self.asked()
+        )
 
     def complete(self, answer: object) -> webauthn.NewCredential:
-        return webauthn.complete_enrolment(self.person, session_id=self.session_id, answer=answer)
+        return webauthn.complete_enrolment(self.person, session_id=self.session_id, answer=answer, demands=self.asked())
 
     def enrol(self, *, passwordless: bool = False) -> Binding:
         """Register the key and bind it, as the flow does."""
@@ -50,10 +58,14 @@ class Scene:
         return binding
 
     def request(self, purpose: Any = webauthn.Purpose.SECOND_FACTOR, **how: Any) -> dict[str, Any]:
-        return webauthn.begin_assertion(self.person, session_id=self.session_id, purpose=purpose, **how)
+        return webauthn.begin_assertion(
+            self.person, session_id=self.session_id, purpose=purpose, demands=self.asked(), **how
+        )
 
     def verify(self, answer: object, purpose: Any = webauthn.Purpose.SECOND_FACTOR) -> webauthn.Assertion:
-        return webauthn.verify_assertion(self.person, session_id=self.session_id, purpose=purpose, answer=answer)
+        return webauthn.verify_assertion(
+            self.person, session_id=self.session_id, purpose=purpose, answer=answer, demands=self.asked()
+        )
 
     def prove(self) -> Binding:
         """One whole second factor, with everything in order."""

@@ -23,9 +23,9 @@ from accounts.authenticators.webauthn_ceremonies import UserVerification
 from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.errors import TooManyRequests
 from accounts.flows import people, sign_in, throttles
+from accounts.gates import Explanation
 from accounts.models import Binding, User
 from accounts.models.people import normalise_address
-from accounts.gates import Explanation
 from audit.context import client_ip
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -99,7 +99,7 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         return True
 
     def end_of_grace(self, person: User) -> datetime | None:
-        """The deadline this person takes along when they move, change roles or are deleted; None: they never had one."""
+        """The deadline this person takes along when they move, change roles or are deleted; None: they had none."""
         return None
 
     def key_rules(self, person: User) -> KeyDemands:

@@ -77,6 +77,7 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
         )
 
     def passkey_login_allowed(self, person: User) -> bool:
+        """Never an account for emergencies: that needs the password and the key, whatever the policy says."""
         rules = facts.rules_of(person.tenant_id)
         if rules is None or person.pk in rules.break_glass:
             return False
@@ -92,4 +93,3 @@ class PolicyAccountAdapter(AccountAdapter):
 
     def get_login_stages(self) -> list[str]:
         return [EMAIL_VERIFICATION_STAGE, "policies.stages.SecondFactorStage"]
-        """Never an account for emergencies: that needs the password and the key, whatever the policy says."""

@@ -12,8 +12,11 @@ class PoliciesConfig(AppConfig):
     verbose_name = _("Enforcement")
 
     def ready(self) -> None:
+        from accounts import expiry
         from policies import checks  # noqa: F401  (registration happens on import)
+        from policies.flows import sign_ins
 
+        expiry.register("decided sign-ins", sign_ins.expired)
         post_migrate.connect(make_default_tenant, sender=self)
 
 

@@ -1,6 +1,9 @@
 """What a sign-in was decided on, kept so that it can be explained later and tried under other rules."""
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import QuerySet
 
 from accounts.models import User
 from policies import receipts
@@ -9,6 +12,8 @@ from policies.models import DecidedSignIn
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
+
+KEPT_FOR: Final = timedelta(days=90)
 
 
 def keep(session: "SessionStore", person: User, judgement: Judgement) -> None:
@@ -27,3 +32,8 @@ def keep(session: "SessionStore", person: User, judgement: Judgement) -> None:
         policy_version=decision.policy_version,
         would_stop=judgement.would_stop,
     )
+
+
+def expired(now: datetime) -> QuerySet[DecidedSignIn]:
+    """What is too old to be explained or tried again, and is removed (`manage.py purge_expired`)."""
+    return DecidedSignIn.objects.filter(at__lt=now - KEPT_FOR)

@@ -4,18 +4,17 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.flows import throttles
-from accounts.models import Ceremony, Invitation, PendingEnrolment, Session
+from accounts.expiry import expired
 
 
 class Command(BaseCommand):
     """Harmless at any time and as often as you like; once an hour is plenty."""
 
     help = (
-        "Remove expired sessions, WebAuthn ceremonies, unfinished enrolments, invitations and counters.\n\n"
+        "Remove expired sessions, WebAuthn ceremonies, unfinished enrolments, invitations and counters, and the\n"
+        "facts of sign-ins that are older than 90 days.\n\n"
         "Examples:\n"
         "  manage.py purge_expired             remove them, and say how many\n"
         "  manage.py purge_expired --dry-run   only say how many\n"
@@ -26,18 +25,6 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for name, rows in expired().items():
+        for name, rows in expired(timezone.now()).items():
             number = rows.count() if options["dry_run"] else rows.delete()[0]
             self.stdout.write(f"{name}: {number} {'to remove' if options['dry_run'] else 'removed'}")
-
-
-def expired() -> dict[str, QuerySet[Any]]:
-    """The rows that have run out, by what operators call them."""
-    now = timezone.now()
-    return {
-        "sessions": Session.objects.filter(expire_date__lt=now),
-        "ceremonies": Ceremony.objects.filter(expires_at__lt=now),
-        "unfinished enrolments": PendingEnrolment.objects.filter(expires_at__lt=now),
-        "invitations": Invitation.objects.filter(expires_at__lt=now),
-        "counters": throttles.idle(now),
-    }

@@ -1,0 +1,32 @@
+"""What runs out: rows that nobody can use any more, by what operators call them. Every room adds its own."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from accounts.flows import throttles
+from accounts.models import Ceremony, Invitation, PendingEnrolment, Session
+
+Expired = Callable[[datetime], QuerySet[Any]]
+
+_EXPIRED: Final[dict[str, Expired]] = {
+    "sessions": lambda now: Session.objects.filter(expire_date__lt=now),
+    "ceremonies": lambda now: Ceremony.objects.filter(expires_at__lt=now),
+    "unfinished enrolments": lambda now: PendingEnrolment.objects.filter(expires_at__lt=now),
+    "invitations": lambda now: Invitation.objects.filter(expires_at__lt=now),
+    "counters": throttles.idle,
+}
+
+
+def register(name: str, expired: Expired) -> None:
+    """Add a kind of row, with what of it has run out at a moment. Raises ValueError for another's name."""
+    if _EXPIRED.setdefault(name, expired) is not expired:
+        raise ValueError(f"What is called {name} is removed already.")
+    _EXPIRED[name] = expired
+
+
+def expired(now: datetime) -> dict[str, QuerySet[Any]]:
+    """The rows that have run out at `now`, by what operators call them."""
+    return {name: rows(now) for name, rows in _EXPIRED.items()}

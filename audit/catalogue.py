@@ -322,6 +322,15 @@ _enforcement(
     reason=PERSONAL_TEXT,
     policy_version=NUMBER,
 )
+_enforcement(
+    Kind.DEADLINE_REFUSED, _("%(actor)s could not give %(target)s more time: %(code)s."), outcome=_REFUSED, code=TEXT
+)
+_enforcement(
+    Kind.DEADLINE_SNOOZED,
+    _("%(target)s put the reminder off until %(until)s; %(left)s more times are left."),
+    until=MOMENT,
+    left=NUMBER,
+)
 
 _policy: Declare = partial(CATALOGUE.declare, Category.POLICY)
 _policy(Kind.POLICY_CREATED, _("%(actor)s created the policy of %(target)s."), _NOTICE, **_POLICY)

@@ -71,6 +71,8 @@ class Kind(StrEnum):
     ENFORCEMENT_WOULD_STOP = "enforcement:would_stop"
     BREAK_GLASS_USED = "break_glass:used"
     DEADLINE_SET = "deadline:set"
+    DEADLINE_REFUSED = "deadline:refused"
+    DEADLINE_SNOOZED = "deadline:snoozed"
     POLICY_CREATED = "policy:created"
     POLICY_PUBLISHED = "policy:published"
     POLICY_PUBLISH_REFUSED = "policy:publish_refused"

@@ -1,5 +1,6 @@
 """People, shown with what is demanded of them. Whatever is changed here, a flow changes and records."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.http import urlencode
@@ -26,9 +28,11 @@ from accounts.models import Binding, User
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
+from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
 from policies.admin.people_forms import PersonForm
 from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage, ResetPage
+from policies.flows import deadlines
 
 CHANGEABLE = frozenset({"name", "language", "role", "is_active", "tenant", "is_superuser"})
 OWN = frozenset({"name", "language"})
@@ -57,7 +61,7 @@ class PersonAdmin(ScopedAdmin):
     search_fields = ("email", "name")
     search_help_text = _("Search by mail address or name")
     ordering = ("email",)
-    actions = ("reset_mfa",)
+    actions = ("extend_deadline", "reset_mfa")
     change_form_template = "admin/accounts/user/change_form.html"
 
     # -- who sees and does what ------------------------------------------------------------------------------
@@ -156,6 +160,7 @@ class PersonAdmin(ScopedAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("extend/", view(ExtensionPage.as_view(admin=self)), name="accounts_user_extend_deadline"),
             path("reset-mfa/", view(ResetPage.as_view(admin=self)), name="accounts_user_reset_mfa"),
             path("<uuid:object_id>/invite/", view(require_POST(self.invite_view)), name="accounts_user_invite"),
             *super().get_urls(),
@@ -164,11 +169,20 @@ class PersonAdmin(ScopedAdmin):
     @admin.action(description=_("Reset two-step verification…"))
     def reset_mfa(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """To the page that says what it takes away and asks why."""
-        ids = [str(pk) for pk in queryset.values_list("pk", flat=True)[: MOST_AT_ONCE + 1]]
+        return self.to_page_of(request, queryset, reset_url)
+
+    @admin.action(description=_("Extend the deadline…"))
+    def extend_deadline(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """To the page that shows each deadline before and after and asks why."""
+        return self.to_page_of(request, queryset, extension_url)
+
+    def to_page_of(self, request: HttpRequest, chosen: QuerySet[Any], url: Callable[..., str]) -> HttpResponse | None:
+        """To a page about the chosen people, if they are not too many for its address."""
+        ids = [str(pk) for pk in chosen.values_list("pk", flat=True)[: MOST_AT_ONCE + 1]]
         if len(ids) > MOST_AT_ONCE:
             messages.error(request, _("Choose at most %(most)s people at once.") % {"most": MOST_AT_ONCE})
             return None
-        return redirect(reset_url(*ids))
+        return redirect(url(*ids))
 
     def invite_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         """Mail a new link to somebody who has not set a password yet; earlier links are void."""
@@ -192,6 +206,8 @@ class PersonAdmin(ScopedAdmin):
                 "bindings": [{"binding": one, "state": labels.state_of(one)} for one in person.bindings.all()],
                 "addresses": person.emailaddress_set.order_by("-primary", "email"),
                 "live_sessions": person.sessions.filter(ended_at=None).count(),
+                "extension_url": extension_url(person.pk) if flows.manages(actor, person) else "",
+                "extensions": deadlines.ledger_of(person, seen_by=actor),
                 "reset_url": reset_url(person.pk) if reset.may_reset(actor, person) else "",
                 "can_invite": flows.manages(actor, person) and not person.has_usable_password(),
             }
@@ -215,10 +231,16 @@ class PersonAdmin(ScopedAdmin):
 
     @admin.display(description=_("grace"))
     def grace(self, person: User) -> str | Promise:
-        """Whether this person could still be in grace: a reset ends it for good."""
-        if person.grace_closed_at is None:
-            return _("As the policy says")
-        return _("Ended by a reset on %(date)s") % {"date": date_format(person.grace_closed_at, "SHORT_DATE_FORMAT")}
+        """Until when this person may come in without what is demanded; a reset ends it for good."""
+        if person.grace_closed_at is not None:
+            day = date_format(person.grace_closed_at, "SHORT_DATE_FORMAT")
+            return _("Ended by a reset on %(date)s") % {"date": day}
+        deadline = deadlines.deadline_of(person)
+        if deadline is None:
+            return _("None")
+        day = date_format(timezone.localtime(deadline, person.tenant.zone), "j F Y, H:i (T)")
+        words = _("Until %(day)s") if timezone.now() < deadline else _("Over since %(day)s")
+        return words % {"day": day}
 
     @admin.display(description=_("methods"))
     def methods(self, person: Any) -> SafeString:

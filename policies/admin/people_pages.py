@@ -24,7 +24,7 @@ from policies.admin.people_forms import DeletionForm, ResetForm
 if TYPE_CHECKING:
     from policies.admin.people import PersonAdmin
 
-MOST_AT_ONCE = 50  # people in one reset: their ids have to fit into an address
+MOST_AT_ONCE = 50  # people on one page: their ids have to fit into an address
 
 
 class PeoplePage(View):
@@ -50,16 +50,16 @@ class PeoplePage(View):
     def to_list(self) -> HttpResponse:
         return redirect("admin:accounts_user_changelist")
 
-
-class ResetPage(PeoplePage):
-    """Reset the two-step verification of the people whose ids `?ids=` lists, each in its own transaction."""
-
     def people(self) -> list[User]:
-        """Everybody asked for. Raises Http404 unless all of them are in scope, and not too many at once."""
+        """Those whose ids `?ids=` lists. Raises Http404 unless all of them are in scope, and not too many at once."""
         ids = [one for one in self.request.GET.get("ids", "").split(",") if one]
         if not 0 < len(ids) <= MOST_AT_ONCE:
             not_here()
         return list(self.admin.chosen(self.request, ids))
+
+
+class ResetPage(PeoplePage):
+    """Reset the two-step verification of some people, each in its own transaction."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         people = self.people()

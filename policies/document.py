@@ -8,10 +8,10 @@ cannot read takes the strict way: see `rules_from`.
 import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from accounts.assurance import Method, Strength
+from accounts.assurance import Method
 from policies import floor as floors
 from policies.document_fields import (
     BOUNDS,
@@ -40,10 +40,13 @@ __all__ = [
     "SCHEMA",
     "STRENGTHS",
     "DocumentError",
+    "binding",
     "default_document",
     "demands",
+    "read",
     "rules_from",
     "strictest",
+    "strictest_document",
     "upgraded",
     "validate",
 ]
@@ -89,17 +92,25 @@ def default_document() -> dict[str, Any]:
 def upgraded(document: Any) -> Any:
     """A document of an older schema as this one states it; any other comes back as it is.
 
-    Schema 1 had a level `off`, which asked for nothing, as `optional` does.
+    Schema 1 had a level `off`, which asked for nothing, as `optional` does, and gave administrators no other grace.
     """
-    if not isinstance(document, Mapping) or document.get("schema") != 1 or document.get("schema") is True:
+    if not isinstance(document, Mapping) or type(document.get("schema")) is not int or document["schema"] != 1:
         return document
-    scope = document.get("scope")
-    stated = dict(document) | {"schema": SCHEMA}
+    since = {key: value for key, value in default_document().items() if key not in _SCHEMA_1}
+    scope, days = document.get("scope"), document.get("grace_days")
+    stated = since | {"administrators_grace_days": days} | dict(document) | {"schema": SCHEMA}
     if stated.get("enforcement") == "off":
         stated["enforcement"] = Enforcement.OPTIONAL.value
     if isinstance(scope, Mapping):
         stated["scope"] = {"groups": [], "sources": []} | dict(scope)
-    return default_document() | stated
+    return stated
+
+
+_SCHEMA_1: Final = frozenset(
+    {"enforcement", "scope", "allowed", "strength", "grace_days", "passkey_login"}
+    | {"second_factor_hours", "idle_minutes", "administrators_idle_minutes", "fresh_minutes"}
+)
+"""What a document of schema 1 stated itself: where one lacks any of it, it is damaged, and nothing is filled in."""
 
 
 def demands(document: Mapping[str, Any]) -> bool:
@@ -126,34 +137,50 @@ def rules_from(
     """
     floor = floor or {}
     enabled = enabled or floors.forbids_switching_off(floor)
-    try:
-        document = upgraded(document)
-        validate(document)
-    except DocumentError:
+    found = read(document)
+    if found is None:
         logger.error("Version %s of a policy cannot be read; the strictest rules apply.", version)
-        return strictest(version=version, enabled=enabled, ceilings=ceilings)
-    stated = _stated(floors.raised(document, floor))
-    stated["allowed"] = tuple(method for method in stated["allowed"] if method in ceilings)
+        return strictest(version=version, enabled=enabled, ceilings=ceilings, in_force_until=in_force_until)
+    stated = _stated(floors.raised(found, floor), ceilings)
     return Rules(
         version=version, enabled=enabled, enforced_since=enforced_since, in_force_until=in_force_until, **stated
     )
 
 
-def strictest(*, version: int, enabled: bool, ceilings: Collection[Method]) -> Rules:
+def read(document: Any) -> dict[str, Any] | None:
+    """A stored document as this schema states it; None for one that cannot be read."""
+    document = upgraded(document)
+    try:
+        validate(document)
+    except DocumentError:
+        return None
+    return dict(document)
+
+
+def binding(document: Any, floor: Mapping[str, Any], ceilings: Collection[Method]) -> dict[str, Any]:
+    """The document that states the same rules as `rules_from` takes from a stored one."""
+    found = read(document)
+    return strictest_document(ceilings) if found is None else floors.raised(found, floor)
+
+
+def strictest(
+    *, version: int, enabled: bool, ceilings: Collection[Method], in_force_until: datetime | None = None
+) -> Rules:
     """The strictest rules under which somebody with the strongest factor of this site still gets in."""
-    strongest = (Method.WEBAUTHN,) if Method.WEBAUTHN in ceilings else (Method.TOTP,)
-    strength = Strength.PHISHING_RESISTANT if Method.WEBAUTHN in ceilings else Strength.MULTI_FACTOR
-    return Rules(
-        version=version,
-        enabled=enabled,
-        enforcement=Enforcement.ALWAYS,
-        allowed=tuple(method for method in strongest if method in ceilings),
-        strength=dict.fromkeys(ROLES, strength),
-        second_factor_lifetime=timedelta(hours=BOUNDS["second_factor_hours"][0]),
-        idle=timedelta(minutes=BOUNDS["idle_minutes"][0]),
-        administrators_idle=timedelta(minutes=BOUNDS["administrators_idle_minutes"][0]),
-        fresh_for=timedelta(minutes=BOUNDS["fresh_minutes"][0]),
-    )
+    stated = _stated(strictest_document(ceilings), ceilings)
+    return Rules(version=version, enabled=enabled, enforced_since=None, in_force_until=in_force_until, **stated)
+
+
+def strictest_document(ceilings: Collection[Method]) -> dict[str, Any]:
+    """The document that states the strictest rules, so that they can be listed as well."""
+    has_keys = Method.WEBAUTHN in ceilings
+    least = ("second_factor_hours", "idle_minutes", "administrators_idle_minutes", "fresh_minutes", "grace_days")
+    return default_document() | {
+        **{name: BOUNDS[name][0] for name in least},
+        "enforcement": Enforcement.ALWAYS.value,
+        "allowed": [Method.WEBAUTHN.value if has_keys else Method.TOTP.value],
+        "strength": dict.fromkeys(ROLES, "phishing_resistant" if has_keys else "multi_factor"),
+    }
 
 
 _AS_THEY_ARE = (
@@ -168,13 +195,13 @@ _AS_THEY_ARE = (
 )
 
 
-def _stated(document: Mapping[str, Any]) -> dict[str, Any]:
+def _stated(document: Mapping[str, Any], ceilings: Collection[Method]) -> dict[str, Any]:
     return {
         **{name: document[name] for name in _AS_THEY_ARE},
         "enforcement": Enforcement(document["enforcement"]),
         "scope": _scope(document["scope"]),
         "excludes": tuple(_exclude(entry) for entry in document["excludes"]),
-        "allowed": [Method(method) for method in document["allowed"]],
+        "allowed": tuple(Method(method) for method in document["allowed"] if method in ceilings),
         "strength": {role: STRENGTHS[name] for role, name in document["strength"].items()},
         "trusted_browser_never": frozenset(document["trusted_browser_never"]),
         "keys": _keys(document),

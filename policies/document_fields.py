@@ -6,7 +6,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,7 +41,9 @@ MOST: Final = {"excludes": 100, "aaguids": 200, "break_glass": 2, "tests": 50, "
 EXPECTATIONS: Final = ("allowed", "in_grace", "must_enrol", "denied")
 KNOWN: Final = ("before", "new")
 _SOURCE = re.compile(rf"{LOCAL}|sso:[a-z0-9][a-z0-9-]{{0,49}}")
-_SINGLE = frozenset({Method.TOTP, Method.EMAIL_CODE, Method.SMS_CODE})  # of which a person has one
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{3}|\.\d{6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+SINGLE: Final = frozenset({Method.TOTP, Method.EMAIL_CODE, Method.SMS_CODE})
+"""The methods of which a person has one authenticator at most."""
 
 Misfit = Any  # a lazy sentence, or None
 
@@ -73,7 +75,7 @@ def validate_partly(part: Mapping[str, Any]) -> None:
 def _misfits(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each field that is unknown, missing or not what it should be."""
     for key in sorted(document.keys() - _FIELDS.keys(), key=str):
-        yield str(key), str(_("There is no such rule."))
+        yield _readable(str(key)[:50]), str(_("There is no such rule."))
     for key, misfit in _FIELDS.items():
         message = misfit(document[key]) if key in document else _("This rule is missing.")
         if message:
@@ -116,7 +118,7 @@ def _exclude(entry: object) -> Misfit:
     if entry["kind"] not in [kind.value for kind in Excluded] or not isinstance(entry["value"], str):
         return _("An exclude names a person, a group, a role or a source.")
     if not _NAMED[entry["kind"]](entry["value"]):
-        return _("“%(value)s” cannot be excluded.") % {"value": entry["value"][:50]}
+        return _("“%(value)s” cannot be excluded.") % {"value": _readable(entry["value"][:50])}
     if not _is_text(entry["reason"], LONGEST["reason"]) or not entry["reason"].strip():
         return _("An exclude needs a reason.")
     return None if _is_moment(entry["until"]) else _("An exclude needs a date on which it ends.")
@@ -226,11 +228,12 @@ def _is_list_of(value: object, fits: Callable[[str], bool], most: int) -> bool:
 
 def _is_text(value: object, longest: int) -> bool:
     """A text of people: no control, format or surrogate characters, which could turn a page or a line around."""
-    return (
-        isinstance(value, str)
-        and len(value) <= longest
-        and not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in value)
-    )
+    return isinstance(value, str) and len(value) <= longest and _readable(value) == value
+
+
+def _readable(text: str) -> str:
+    """The text without such characters."""
+    return "".join(one for one in text if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 def _is_name(value: str) -> bool:
@@ -250,8 +253,11 @@ def _is_uuid(value: str) -> bool:
 
 
 def _is_moment(value: object) -> bool:
+    """A moment as RFC 3339 writes it, with its offset, and one that every clock can show."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return False
     try:
-        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+        return MINYEAR < datetime.fromisoformat(value).year < MAXYEAR
     except ValueError:
         return False
 
@@ -298,7 +304,7 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     demanding = document["enforcement"] != Enforcement.OPTIONAL
     if demanding and not {Method.WEBAUTHN, Method.TOTP} & set(allowed):
         yield "allowed", str(_("Nobody could enrol: allow security keys or an app."))
-    if document["minimum_factors"] > 1 and Method.WEBAUTHN not in allowed and len(_SINGLE & set(allowed)) < 2:
+    if document["minimum_factors"] > 1 and Method.WEBAUTHN not in allowed and len(SINGLE & set(allowed)) < 2:
         yield "minimum_factors", str(_("Nobody could have two: allow security keys, of which people may have several."))
     if document["trusted_browser_days"] and document["enforcement"] == Enforcement.ALWAYS:
         yield "trusted_browser_days", str(_("“Always” means that no browser is trusted: choose required, or 0 days."))

@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from policies.document_fields import STRENGTHS, DocumentError, validate_partly
+from policies.document_fields import SINGLE, STRENGTHS, DocumentError, validate_partly
 from policies.terms import Enforcement, UserVerification
 
 _LEVELS: Final = [level.value for level in Enforcement]
@@ -30,20 +30,51 @@ def _read(text: str) -> Mapping[str, Any]:
     try:
         floor = json.loads(text) if text.strip() else {}
         validate(floor)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ImproperlyConfigured(f"MFA_POLICY_FLOOR cannot be read: {error}") from error
     return dict(floor)
 
 
 def raised(document: Mapping[str, Any], floor: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with the stricter value of each rule that the floor holds."""
-    stricter = {key: _STRICTER[key](document[key], value) for key, value in floor.items()}
-    return {**document, **stricter}
+    """The valid document with the stricter value of each rule that the floor holds, and with what follows from it.
+
+    It stays one that can be met: where the tenant's own list leaves nothing with which to meet what is demanded,
+    keys are put on it, which a floor never forbids. That is the one way in which more is let in than the tenant says.
+    """
+    stricter = {**document, **_laid(document, floor)}
+    return {**stricter, **_entailed(stricter)} if floor else stricter
+
+
+def _laid(document: Mapping[str, Any], floor: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _STRICTER[key](document[key], value) for key, value in floor.items()}
+
+
+def _entailed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What `validate` of a document would find contradicting, settled."""
+    allowed = document["allowed"]
+    if "webauthn" not in allowed and not _can_be_met(document):
+        allowed = ["webauthn", *allowed]
+    is_always = document["enforcement"] == Enforcement.ALWAYS
+    return {
+        "allowed": allowed,
+        "trusted_browser_days": 0 if is_always else document["trusted_browser_days"],
+        "administrators_idle_minutes": min(document["idle_minutes"], document["administrators_idle_minutes"]),
+    }
+
+
+def _can_be_met(document: Mapping[str, Any]) -> bool:
+    """Whether people could enrol what a document without keys demands: something, enough of it, and as strong."""
+    allowed, wanted = document["allowed"], document["minimum_factors"]
+    return (
+        (document["enforcement"] == Enforcement.OPTIONAL or "totp" in allowed)
+        and (wanted == 1 or len(SINGLE & set(allowed)) >= wanted)
+        and "phishing_resistant" not in document["strength"].values()
+    )
 
 
 def below(document: Mapping[str, Any], floor: Mapping[str, Any]) -> list[str]:
-    """The rules of a valid document that are weaker than the floor."""
-    return [key for key, value in raised(document, floor).items() if not _is_same(value, document[key])]
+    """The rules of a valid document, or of a part of one that has all of the floor's, that are weaker than it."""
+    return [key for key, value in _laid(document, floor).items() if not _is_same(value, document[key])]
 
 
 def tightened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -66,6 +97,8 @@ def validate(floor: object) -> None:
     if unknown:
         raise DocumentError(dict.fromkeys(unknown, "This rule cannot be part of a floor."))
     validate_partly(floor)
+    if "webauthn" not in floor.get("allowed", ["webauthn"]):
+        raise DocumentError({"allowed": "A floor never forbids security keys: with nothing else is every demand met."})
     if floor.get("excludes"):
         raise DocumentError({"excludes": "A floor excludes nobody; an empty list forbids excludes."})
 
@@ -87,8 +120,8 @@ def _scope(stated: dict[str, Any], floor: dict[str, Any]) -> dict[str, Any]:
 
 
 def _within(stated: list[str], floor: list[str]) -> list[str]:
-    """What is in both, in the tenant's order; the floor's where nothing is."""
-    return [one for one in stated if one in floor] or list(floor)
+    """What is in both, in the tenant's order."""
+    return [one for one in stated if one in floor]
 
 
 def _with(stated: list[str], floor: list[str]) -> list[str]:
@@ -96,13 +129,15 @@ def _with(stated: list[str], floor: list[str]) -> list[str]:
 
 
 def _strength(stated: dict[str, str], floor: dict[str, str]) -> dict[str, str]:
-    both = {**floor, **stated}
-    return {role: max(name, floor.get(role, name), key=STRENGTHS.__getitem__) for role, name in both.items()}
+    higher = {
+        role: name for role, name in floor.items() if STRENGTHS[name] > STRENGTHS[stated.get(role, "multi_factor")]
+    }
+    return {**stated, **higher}
 
 
 def _allowed_products(stated: list[str], floor: list[str]) -> list[str]:
-    """An empty list means every product."""
-    return _within(stated, floor) if stated and floor else (stated or list(floor))
+    """Those in both; an empty list means every product, so the floor's where nothing is in both."""
+    return (_within(stated, floor) if floor else stated) or list(floor)
 
 
 _STRICTER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {

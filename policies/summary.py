@@ -6,21 +6,28 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from policies.document import demands, upgraded
+from accounts.assurance import Method
+from policies import floor as floors
+from policies.document import binding, demands
 from policies.models import MFAPolicy, PolicyVersion
 from policies.terms import Enforcement, UserVerification
 
 
 def public_summary(policy: MFAPolicy, version: PolicyVersion, methods: Collection[str]) -> dict[str, Any]:
-    """A policy as other systems list it. `methods` are those the site supports; `created` is aware."""
-    document = upgraded(version.document)
+    """A policy as other systems list it: as it binds, on the platform's floor, and the strict way if it cannot be read.
+
+    `methods` are those the site supports; `created` is aware. Raises ImproperlyConfigured for a floor that cannot be
+    read.
+    """
+    floor = floors.current()
+    document = binding(version.document, floor, [Method(method) for method in methods])
     return {
         "id": policy.code,
         "name": document["name"],
         "description": document["description"],
         "type": "access",
         "rules": sentences(document, methods),
-        "enabled": version.enabled,
+        "enabled": version.enabled or floors.forbids_switching_off(floor),
         "created": policy.created_at,
     }
 

@@ -6,124 +6,114 @@ The examples of `test_engine` say what is decided; these say what can never be.
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts.assurance import SECOND_FACTORS, Method, Proof, Strength, strength_of
-from policies.engine import AHEAD, Enforcement, Enrolled, Facts, Outcome, Reason, Rules, Scope, decide
+from accounts.assurance import SECOND_FACTORS, Method, Strength, strength_of
+from policies.demands import deadline_of, excludes_of, is_break_glass, is_demanded
+from policies.engine import AHEAD, decide
+from policies.terms import (
+    ADMINISTRATOR,
+    Enforcement,
+    Enrolled,
+    Facts,
+    KeyRules,
+    Outcome,
+    Reason,
+    Rules,
+    Scope,
+    UserVerification,
+)
 from tests.policies.scene import (
     CODES,
     DAY,
     HOUR,
     IN_GRACE,
     KEY,
-    KEYS_FOR_ADMINISTRATORS,
-    KEYS_FOR_USERS,
     KNOWN,
     MINUTE,
     NOW,
+    OTHER_PRODUCT,
     PASSWORD,
+    PRODUCT,
     SMS,
-    SSO,
     TICK,
     TOTP,
     by,
     facts,
     rules,
 )
-
-ROLES = ("user", "administrator")
-METHODS = sorted(SECOND_FACTORS)
-BINDINGS = [UUID(int=number) for number in range(1, 5)]
-
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
-
-
-def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """One of these, the first as often as all others together: most days are ordinary."""
-    return st.sampled_from([*[usual] * len(others), *others])
-
-
-# moments where something begins, ends, or is just about to
-ages = mostly(HOUR, AHEAD - TICK, AHEAD, -TICK, 0 * HOUR, MINUTE, 12 * HOUR - TICK, 12 * HOUR, 13 * HOUR)
-yes, no = mostly(True, False, True), mostly(False, True, False)
-
-rule_sets = st.builds(
-    Rules,
-    version=st.just(7),
-    enabled=yes,
-    enforcement=mostly(Enforcement.REQUIRED, *Enforcement),
-    scope=mostly(
-        Scope(),
-        Scope(everyone=False),
-        Scope(everyone=False, staff=True),
-        Scope(everyone=False, roles=frozenset({"user"})),
-        Scope(everyone=False, roles=frozenset({"administrator"})),
-    ),
-    allowed=st.lists(st.sampled_from(METHODS), unique=True).map(tuple),
-    strength=mostly({}, KEYS_FOR_USERS, KEYS_FOR_ADMINISTRATORS, dict.fromkeys(ROLES, Strength.PHISHING_RESISTANT)),
-    grace_days=mostly(14, 0, 1, 90),
-    enforced_since=mostly(NOW - DAY, None, NOW - 14 * DAY, NOW - 14 * DAY + TICK, NOW + DAY),
-    second_factor_lifetime=mostly(12 * HOUR, HOUR, 24 * HOUR),
-)
-owned = st.lists(st.tuples(st.sampled_from(METHODS), yes), max_size=len(BINDINGS))
-first_factors = mostly((PASSWORD,), (), (replace(PASSWORD, at=NOW + HOUR),), (PASSWORD, SSO))
-anything = st.builds(Proof, st.sampled_from(Method), ages.map(lambda ago: NOW - ago), st.sampled_from(BINDINGS))
-
-
-@st.composite
-def people(draw: st.DrawFn, *, proving: bool = True) -> Facts:
-    """Anybody; mostly they typed a password and prove what they own, sometimes what they do not."""
-    enrolled = tuple(
-        Enrolled(method, binding, NOW - 90 * DAY, usable=usable)
-        for binding, (method, usable) in zip(BINDINGS, draw(owned), strict=False)
-    )
-    by_owned = st.builds(
-        lambda one, ago, verified: by(one, ago, verified=verified), st.sampled_from(enrolled), ages, no
-    )
-    proofs = draw(first_factors) + tuple(
-        draw(st.lists(st.one_of(by_owned, by_owned, anything) if enrolled else anything, max_size=3))
-    )
-    return Facts(
-        role=draw(mostly("user", "administrator", "auditor")),
-        is_staff=draw(no),
-        is_active=draw(mostly(True, True, True, False)),
-        tenant_is_active=draw(mostly(True, True, True, False)),
-        known_since=draw(mostly(NOW - 300 * DAY, None, NOW - DAY, NOW - DAY - TICK)),
-        grace_closed_at=draw(mostly(None, None, None, NOW - DAY)),
-        enrolled=enrolled,
-        proofs=proofs if proving else (),
-    )
+from tests.policies.strategies import METHODS, ROLES, no, patient, people, rule_sets
 
 
 @st.composite
 def tightened(draw: st.DrawFn, rule: Rules) -> Rules:
     """The same policy, stricter in any number of ways."""
-    gone = draw(st.sets(st.sampled_from(Method)))
-    roles = draw(st.frozensets(st.sampled_from(ROLES)))
     raised: dict[str, Any] = {
         "enabled": rule.enabled or draw(st.booleans()),
         "enforcement": draw(st.sampled_from([*Enforcement][[*Enforcement].index(rule.enforcement) :])),
-        "scope": Scope(
-            everyone=rule.scope.everyone or draw(st.booleans()),
-            roles=rule.scope.roles | roles,
-            staff=rule.scope.staff or draw(st.booleans()),
+        "scope": draw(widened(rule.scope)),
+        "excludes": tuple(
+            replace(one, until=draw(st.sampled_from([one.until, NOW, NOW - DAY, min(one.until, NOW + HOUR)])))
+            for one in rule.excludes
+            if draw(st.booleans())
         ),
-        "allowed": tuple(method for method in rule.allowed if method not in gone),
+        "allowed": draw(without(rule.allowed)),
         "strength": {
             **rule.strength,
             **dict.fromkeys(draw(st.sets(st.sampled_from(ROLES))), Strength.PHISHING_RESISTANT),
         },
-        "grace_days": draw(st.integers(0, rule.grace_days)),
+        "minimum_factors": draw(st.integers(rule.minimum_factors, 2)),
+        **{name: draw(st.integers(0, getattr(rule, name))) for name in FEWER_DAYS},
+        "trusted_browser_never": rule.trusted_browser_never | draw(st.frozensets(st.sampled_from(ROLES))),
+        "keys": draw(choosier(rule.keys)),
         "second_factor_lifetime": draw(
             st.sampled_from([rule.second_factor_lifetime, min(rule.second_factor_lifetime, HOUR), timedelta(0)])
         ),
     }
     kept = draw(st.sets(st.sampled_from(sorted(raised))))
     return replace(rule, **{name: value for name, value in raised.items() if name not in kept})
+
+
+FEWER_DAYS = ("grace_days", "new_grace_days", "administrators_grace_days", "trusted_browser_days")
+
+
+def without(ones: tuple[Any, ...]) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Some of these, in their order."""
+    return (
+        st.sets(st.sampled_from(ones)).map(lambda gone: tuple(one for one in ones if one not in gone))
+        if ones
+        else (st.just(()))
+    )
+
+
+@st.composite
+def widened(draw: st.DrawFn, scope: Scope) -> Scope:
+    return Scope(
+        everyone=scope.everyone or draw(st.booleans()),
+        roles=scope.roles | draw(st.frozensets(st.sampled_from(ROLES))),
+        groups=scope.groups | draw(st.frozensets(st.just("finance"))),
+        staff=scope.staff or draw(st.booleans()),
+        sources=scope.sources | draw(st.frozensets(st.sampled_from(["password", "sso:acme"]))),
+    )
+
+
+@st.composite
+def choosier(draw: st.DrawFn, keys: KeyRules) -> KeyRules:
+    """The same rules for keys, or stricter ones; a list of allowed products never becomes empty, which is all."""
+    levels = [*UserVerification]
+    products = st.frozensets(st.sampled_from([PRODUCT, OTHER_PRODUCT]), min_size=1)
+    fewer = products.map(lambda some: (keys.allowed & some) or keys.allowed)
+    return KeyRules(
+        user_verification=draw(st.sampled_from(levels[levels.index(keys.user_verification) :])),
+        attested=keys.attested or draw(st.booleans()),
+        allowed=draw(fewer if keys.allowed else st.just(frozenset()) | products),
+        denied=keys.denied | draw(st.frozensets(st.sampled_from([PRODUCT, OTHER_PRODUCT]))),
+        synced=keys.synced and draw(st.booleans()),
+    )
 
 
 @patient
@@ -134,6 +124,7 @@ def test_every_combination_decides(rule: Rules | None, person: Facts) -> None:
     assert decision.reasons
     assert len(set(decision.reasons)) == len(decision.reasons)
     assert decision.valid_until is None or decision.valid_until > NOW
+    assert (decision.facts, decision.at) == (person, NOW)
     assert len(set(decision.satisfied_by)) == len(decision.satisfied_by)
 
 
@@ -141,7 +132,9 @@ def test_every_combination_decides(rule: Rules | None, person: Facts) -> None:
 @given(rule_sets, people())
 def test_the_same_question_has_the_same_answer(rule: Rules, person: Facts) -> None:
     again = replace(person, proofs=tuple(reversed(person.proofs)), enrolled=tuple(reversed(person.enrolled)))
-    assert decide(rule, person, NOW) == decide(replace(rule), replace(person), NOW) == decide(rule, again, NOW)
+    shuffled = replace(rule, excludes=tuple(reversed(rule.excludes)))
+    assert decide(rule, person, NOW) == decide(replace(rule), replace(person), NOW) == decide(shuffled, person, NOW)
+    assert replace(decide(rule, again, NOW), facts=person) == decide(rule, person, NOW)
 
 
 @pytest.mark.security(66)
@@ -163,11 +156,11 @@ def test_a_pass_in_grace_never_becomes_a_full_pass_by_tightening(
 
 
 @patient
-@given(rule_sets, people(proving=False))
+@given(rule_sets, people(signed_in=False))
 def test_no_evidence_is_never_allowed(rule: Rules, person: Facts) -> None:
     decision = decide(rule, person, NOW)
     assert decision.outcome is Outcome.DENY
-    assert decision.valid_until is None
+    assert decision.valid_until is None or not person.is_active or decision.valid_until == rule.in_force_until
 
 
 @patient
@@ -185,7 +178,10 @@ def test_who_owns_a_factor_passes_and_enrols_only_by_proving_one(rule: Rules, pe
     """A thief with the password reaches neither a page nor enrolment."""
     thief = replace(person, proofs=tuple(proof for proof in person.proofs if proof.method not in SECOND_FACTORS))
     if person.enrolled:
-        assert decide(rule, thief, NOW).outcome in (Outcome.STEP_UP, Outcome.DENY)
+        decision = decide(rule, thief, NOW)
+        trusted = Reason.TRUSTED_BROWSER in decision.reasons
+        assert decision.outcome in (Outcome.STEP_UP, Outcome.DENY) or trusted
+        assert not trusted or person.trusted_since is not None
 
 
 @patient
@@ -194,12 +190,12 @@ def test_a_full_pass_under_a_demand_has_proved_two_factors(rule: Rules, person: 
     decision = decide(rule, person, NOW)
     if Reason.DEMAND_MET in decision.reasons:
         assert strength_of(person.proofs) >= Strength.MULTI_FACTOR
-        methods = {proof.method for proof in person.proofs}
-        assert methods & set(rule.allowed) & {one.method for one in person.enrolled}
+        methods = {proof.method for proof in person.proofs} & {one.method for one in person.enrolled}
+        assert methods & ({Method.WEBAUTHN} if is_break_glass(rule, person) else set(rule.allowed))
 
 
 @patient
-@given(rule_sets, people(), st.sampled_from(sorted(SECOND_FACTORS)))
+@given(rule_sets, people(), st.sampled_from(METHODS))
 def test_owning_more_never_answers_a_question(rule: Rules, person: Facts, method: Method) -> None:
     """An authenticator that was added but not proved turns no step-up and no denial into a pass."""
     added = Enrolled(method, UUID(int=99), NOW - MINUTE)
@@ -221,10 +217,12 @@ def test_proving_less_never_opens_anything(rule: Rules, person: Facts, index: in
 def test_time_alone_changes_nothing_before_valid_until(rule: Rules, person: Facts) -> None:
     decision = decide(rule, person, NOW)
     until = decision.valid_until or NOW + 400 * DAY
-    for later in (NOW + TICK, NOW + (until - NOW) / 2, until - TICK):
+    ends = [one.until for one in rule.excludes] + [end for end in (deadline_of(rule, person),) if end]
+    for later in (NOW + TICK, NOW + (until - NOW) / 2, until - TICK, *ends):
         if NOW < later < until:
             same = decide(rule, person, later)
-            assert (same.outcome, same.reasons[0]) == (decision.outcome, decision.reasons[0])
+            assert (same.outcome, same.reasons) == (decision.outcome, decision.reasons)
+            assert (same.satisfied_by, same.deadline) == (decision.satisfied_by, decision.deadline)
             assert same.valid_until == decision.valid_until
 
 
@@ -234,7 +232,7 @@ def test_something_changes_at_valid_until(rule: Rules, person: Facts) -> None:
     decision = decide(rule, person, NOW)
     if decision.valid_until is None:
         return
-    starts = {proof.at + AHEAD for proof in person.proofs}
+    starts = {proof.at + AHEAD for proof in person.proofs} | {rule.in_force_until}
     after = decide(rule, person, decision.valid_until)
     assert (after.outcome, after.reasons) != (decision.outcome, decision.reasons) or decision.valid_until in starts
 
@@ -247,7 +245,7 @@ def test_what_would_satisfy_a_step_up_does(rule: Rules, person: Facts) -> None:
         assert (Reason.NOTHING_USABLE in decision.reasons) is (not decision.satisfied_by)
         for one in person.enrolled:
             if one.method in decision.satisfied_by and one.usable:
-                proofs = (*person.proofs, Proof(one.method, NOW, one.binding))
+                proofs = (*person.proofs, by(one, 0 * HOUR, verified=one.user_verified))
                 assert decide(rule, replace(person, proofs=proofs), NOW).outcome is not Outcome.STEP_UP
 
 
@@ -257,22 +255,102 @@ def test_the_way_out_of_enrolment_is_to_enrol_and_prove(rule: Rules, person: Fac
     """No endless loop: after enrolling what was asked for, somebody who signed in is let through."""
     person = replace(person, proofs=(*person.proofs, PASSWORD))
     decision = decide(rule, person, NOW)
-    for method in decision.satisfied_by if decision.outcome is Outcome.ENROL else ():
-        new = Enrolled(method, UUID(int=77), NOW)
-        proofs = (*person.proofs, Proof(method, NOW, new.binding))
-        done = replace(person, enrolled=(*person.enrolled, new), proofs=proofs)
-        assert decide(rule, done, NOW + minutes * TICK).outcome is Outcome.ALLOW
+    for _ in range(rule.minimum_factors):
+        if decision.outcome is not Outcome.ENROL or not decision.satisfied_by:
+            return
+        person = after_enrolling(person, decision.satisfied_by[0], rule)
+        decision = decide(rule, person, NOW + minutes * TICK)
+    assert decision.outcome is Outcome.ALLOW
 
 
+def after_enrolling(person: Facts, method: Method, rule: Rules) -> Facts:
+    """With one more authenticator of this method, as good as they get, proved just now."""
+    aaguid = min(rule.keys.allowed, default=UUID(int=900))
+    new = Enrolled(method, uuid4(), NOW, user_verified=True, aaguid=aaguid, attested=True)
+    proofs = (*person.proofs, by(new, 0 * HOUR, verified=method is Method.WEBAUTHN))
+    return replace(person, enrolled=(*person.enrolled, new), proofs=proofs)
+
+
+@pytest.mark.security(62)
 @patient
 @given(rule_sets, people())
-def test_grace_is_only_for_those_known_before_and_never_reset(rule: Rules, person: Facts) -> None:
-    if decide(rule, person, NOW).outcome is Outcome.ALLOW_IN_GRACE:
-        assert rule.enforced_since is not None
-        assert person.known_since is not None
-        assert person.known_since < rule.enforced_since
-        assert person.grace_closed_at is None
-        assert NOW < rule.enforced_since + rule.grace_days * DAY
+def test_grace_is_given_by_the_policy_or_by_an_extension_and_never_after_a_reset(rule: Rules, person: Facts) -> None:
+    if decide(rule, person, NOW).outcome is not Outcome.ALLOW_IN_GRACE:
+        return
+    assert person.grace_closed_at is None
+    assert rule.enforced_since is not None
+    assert person.known_since is not None
+    days = max(rule.grace_days, rule.new_grace_days, rule.administrators_grace_days)
+    begun = max(rule.enforced_since, person.first_sign_in_at or rule.enforced_since)
+    given = min(begun + days * DAY, person.grace_cap or NOW + 400 * DAY)
+    is_extended = ADMINISTRATOR not in person.roles and person.extended_to is not None and NOW < person.extended_to
+    assert NOW < given or is_extended
+
+
+@pytest.mark.security(49, 62)
+@settings(patient, max_examples=300)
+@given(rule_sets, people())
+def test_an_administrator_has_no_exceptions(rule: Rules, person: Facts) -> None:
+    """No exclude and no extension changes anything for them, whatever it names."""
+    if ADMINISTRATOR in person.roles:
+        bare = decide(replace(rule, excludes=()), replace(person, extended_to=None), NOW)
+        assert replace(decide(rule, person, NOW), facts=bare.facts) == bare
+        assert excludes_of(rule, person) == []
+
+
+@pytest.mark.security(49, 69)
+@settings(patient, max_examples=300)
+@given(rule_sets, people())
+def test_trust_in_a_browser_opens_nothing_where_a_key_is_demanded(rule: Rules, person: Facts) -> None:
+    decision = decide(rule, person, NOW)
+    if Reason.TRUSTED_BROWSER in decision.reasons:
+        assert rule.trusted_browser_days and rule.enforcement is not Enforcement.ALWAYS
+        assert all(rule.strength.get(role) is not Strength.PHISHING_RESISTANT for role in person.roles)
+        assert not rule.trusted_browser_never & person.roles
+        assert any(one.usable for one in person.enrolled) or not is_demanded(rule, person, NOW)
+        assert not is_break_glass(rule, person)
+        untrusted = decide(rule, replace(person, trusted_since=None), NOW)
+        assert untrusted.outcome is Outcome.STEP_UP
+        assert decision.reasons[1:] == tuple(one for one in untrusted.reasons if one is not Reason.NOTHING_USABLE)
+
+
+@pytest.mark.security(49)
+@settings(patient, max_examples=300)
+@given(rule_sets, people())
+def test_where_a_key_is_demanded_a_full_pass_has_proved_one(rule: Rules, person: Facts) -> None:
+    demanded = any(rule.strength.get(role) is Strength.PHISHING_RESISTANT for role in person.roles)
+    decision = decide(rule, person, NOW)
+    if Reason.DEMAND_MET in decision.reasons and (demanded or is_break_glass(rule, person)):
+        keys = {one.binding for one in person.enrolled if one.method is Method.WEBAUTHN}
+        assert any(proof.method is Method.WEBAUTHN and proof.binding in keys for proof in person.proofs)
+
+
+@settings(patient, max_examples=300)
+@given(rule_sets, people(), no)
+def test_an_account_for_emergencies_gets_in_by_key_and_by_nothing_else(
+    rule: Rules, person: Facts, switched_off: bool
+) -> None:
+    """No switch, level, scope, exclude, grace, trust or list of products changes what is asked of it."""
+    assert person.person is not None
+    rule = replace(rule, break_glass=frozenset({person.person}), enabled=rule.enabled and not switched_off)
+    decision = decide(rule, person, NOW)
+    plain = Rules(version=rule.version, break_glass=rule.break_glass, in_force_until=rule.in_force_until)
+    assert decision == decide(replace(plain, second_factor_lifetime=rule.second_factor_lifetime), person, NOW)
+    assert decision.outcome is not Outcome.ALLOW_IN_GRACE
+    if decision.is_allowed:
+        keys = {one.binding for one in person.enrolled if one.method is Method.WEBAUTHN and one.usable}
+        assert keys
+        assert any(proof.method is Method.WEBAUTHN for proof in person.proofs)
+
+
+@pytest.mark.security(53)
+@patient
+@given(rule_sets, people())
+def test_nobody_enrols_past_a_factor_they_own(rule: Rules, person: Facts) -> None:
+    """Locked or not, allowed or not: before enrolment comes a proof by something that is enrolled."""
+    if person.enrolled and decide(rule, person, NOW).outcome is Outcome.ENROL:
+        bound = {(one.method, one.binding) for one in person.enrolled}
+        assert any((proof.method, proof.binding) in bound for proof in person.proofs)
 
 
 def test_taking_methods_away_lets_no_text_message_in() -> None:

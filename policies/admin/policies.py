@@ -16,6 +16,7 @@ from accounts.admin import labels
 from accounts.admin.filters import TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
 from policies import facts
+from policies.admin.draft_pages import DraftPage, SummaryView
 from policies.admin.overview_page import OverviewPage
 from policies.admin.policy_pages import PolicyPage
 from policies.admin.publish_page import PublishPage
@@ -26,6 +27,8 @@ from policies.admin.wording import Wording
 from policies.models import MFAPolicy, PolicyVersion
 
 PAGES: Final[tuple[tuple[str, str, type[PolicyPage]], ...]] = (
+    ("draft/", "draft", DraftPage),
+    ("draft/summary/", "draft_summary", SummaryView),
     ("draft/discard/", "draft_discard", DiscardDraft),
     ("draft/rebase/", "draft_rebase", RebaseDraft),
     ("draft/begin/<int:number>/", "draft_begin", BeginDraft),

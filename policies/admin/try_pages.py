@@ -109,7 +109,6 @@ def context_of(run: Run) -> dict[str, Any]:
     return {
         "policy": run.policy,
         "result": run,
-        "endings": ENDINGS.values(),
         "stopped": stopped,
         "administrators": run.administrators,
     }

@@ -104,14 +104,14 @@ class Run:
             for (old, new), count in changed
         ]
 
-    def roles(self) -> list[dict[str, Any]]:
-        """Each role with the numbers of `ENDINGS` under the draft."""
-        found = self.people.by_role
-        return [
-            {"words": words, "counts": [found[role][ending] for ending in ENDINGS]}
-            for role, words in Role.choices
-            if role in found
-        ]
+    def roles(self) -> list[str | Promise]:
+        """The roles there are, in words."""
+        return [words for role, words in Role.choices if role in self.people.by_role]
+
+    def by_role(self) -> list[dict[str, Any]]:
+        """How sign-ins end under the draft, with a number for each of `roles`."""
+        found = [self.people.by_role[role] for role, _words in Role.choices if role in self.people.by_role]
+        return [{"words": words, "counts": [one[ending] for one in found]} for ending, words in ENDINGS.items()]
 
     def replayed(self) -> list[dict[str, Any]]:
         """What past sign-ins would have come to instead, and how often."""

@@ -124,8 +124,12 @@ class Wording:
     def _untold(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         """What differs without any sentence that differs by it."""
         differing = [key for key in new if old[key] != new[key]]
-        silent = [key for key in differing if not any(summary.differences(old, {**old, key: new[key]}, self.methods))]
+        silent = [key for key in differing if not (self._tells(old, key, new) or self._tells(new, key, old))]
         return list(dict.fromkeys(str(UNTOLD.get(key, WITHOUT_EFFECT)) for key in silent))
+
+    def _tells(self, document: Mapping[str, Any], key: str, other: Mapping[str, Any]) -> bool:
+        """Whether any sentence would differ if this one rule of a document were the other's."""
+        return any(summary.differences(document, {**document, key: other[key]}, self.methods))
 
     def _addressed(self, entry: dict[str, str]) -> dict[str, str]:
         person = self.people.get(entry["value"]) if entry["kind"] == Excluded.PERSON else None

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +26,7 @@ from accounts.flows import sign_in
 from accounts.views.base import next_url, with_next
 from audit.kinds import Kind
 from audit.log import record
+from policies.rollout.under_way import under_way
 
 ROOMS: Final = frozenset({"config", "policies", "accounts", "audit"})
 GROUPS: Final[tuple[tuple[str, str | Promise, tuple[str, ...]], ...]] = (
@@ -119,6 +121,11 @@ class GatehouseAdminSite(AdminSite):
 
     def password_change_done(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("mfa_index")
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The overview, with what is under way in the policies that the person answers for."""
+        person: Any = request.user
+        return super().index(request, {"under_way": under_way(person, timezone.now()), **(extra_context or {})})
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return Autocomplete.as_view(admin_site=self)(request)

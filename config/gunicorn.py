@@ -9,7 +9,8 @@ import os
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 worker_class = "gthread"
 threads = 4
-timeout = graceful_timeout = 30  # seconds
+timeout = 30  # seconds without a sign of life of the process, which threads at work do not keep from giving it
+graceful_timeout = 90  # seconds to finish answers: a policy tried on very many people takes up to sixty
 keepalive = 5  # seconds
 control_socket_disable = True
 max_requests, max_requests_jitter = 20_000, 2_000

@@ -12,7 +12,8 @@ from policies.admin.policy_pages import PolicyPage, page_url
 from policies.admin.versions import Standing
 from policies.admin.wording import Wording
 from policies.flows import drafts
-from policies.models import DecidedSignIn, MFAPolicy, PolicyDraft, PolicyVersion
+from policies.models import MFAPolicy, PolicyDraft, PolicyVersion
+from policies.rollout.under_way import would_stop
 
 VERSIONS: Final = 20  # on one page
 SOON: Final = timedelta(days=14)
@@ -93,15 +94,9 @@ def _on_trial(
     return {
         "version": version,
         "change": wording.change(in_force, version),
-        "would_stop": would_stop(policy, version.number),
+        "would_stop": would_stop(policy),
     }
 
 
 def _drafted(wording: Wording, in_force: PolicyVersion | None, draft: PolicyDraft | None) -> dict[str, Any] | None:
     return None if draft is None else {"draft": draft, "change": wording.change(in_force, draft)}
-
-
-def would_stop(policy: MFAPolicy, number: int) -> int:
-    """How many people the version on trial would have stopped so far."""
-    stopped = DecidedSignIn.objects.filter(tenant=policy.tenant_id, would_stop=number)
-    return stopped.values("person_id").distinct().count()

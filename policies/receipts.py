@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.assurance import Method, Proof
-from policies.terms import LOCAL, Enrolled, Facts
+from policies.terms import Enrolled, Facts
 
 SCHEMA = 1
 
@@ -31,10 +31,17 @@ def stored(facts: Facts) -> dict[str, Any]:
     }
 
 
-def facts_from(kept: Mapping[str, Any]) -> Facts:
-    """The facts that `stored` wrote. Raises KeyError or ValueError for anything else."""
-    if kept["schema"] != SCHEMA:
+def facts_from(kept: Any) -> Facts:
+    """The facts that `stored` wrote. Raises ValueError for anything else."""
+    if not isinstance(kept, Mapping) or kept.get("schema") != SCHEMA:
         raise ValueError("These facts are of another schema.")
+    try:
+        return _facts(kept)
+    except (KeyError, TypeError, AttributeError) as damage:  # UUID(5) raises AttributeError
+        raise ValueError("These facts are damaged.") from damage
+
+
+def _facts(kept: Mapping[str, Any]) -> Facts:
     return Facts(
         person=None if kept["person"] is None else UUID(kept["person"]),
         role=kept["role"],
@@ -42,7 +49,7 @@ def facts_from(kept: Mapping[str, Any]) -> Facts:
         is_active=kept["is_active"],
         tenant_is_active=kept["tenant_is_active"],
         groups=frozenset(kept["groups"]),
-        source=kept.get("source", LOCAL),
+        source=kept["source"],
         enrolled=tuple(_read_enrolled(one) for one in kept["enrolled"]),
         proofs=tuple(_read_proof(one) for one in kept["proofs"]),
         **{name: _read(kept[name]) for name in _MOMENTS},

@@ -66,20 +66,18 @@ def sign_in(rules: Rules | None, facts: Facts, now: datetime) -> Forecast:
     facts = replace(
         facts, proofs=(first,), signed_in_at=now, first_sign_in_at=facts.first_sign_in_at or now, trusted_since=None
     )
-    decision, asked = decide(rules, facts, now), False
-    for _ in facts.enrolled:
-        if decision.outcome is not Outcome.STEP_UP or not decision.satisfied_by:
-            break
-        decision, asked = _answered(rules, decision, now), True
-    return Forecast(decision, asked)
+    decision = decide(rules, facts, now)
+    if decision.outcome is not Outcome.STEP_UP or not decision.satisfied_by:
+        return Forecast(decision, asked=False)
+    return Forecast(_answered(rules, decision, now), asked=True)
 
 
 def _answered(rules: Rules | None, asked: Decision, now: datetime) -> Decision:
     """After the step-up is answered by the preferred method, with the first authenticator of it that will do."""
-    facts = asked.facts
-    usable = [one for one in facts.enrolled if one.usable and one.method is asked.satisfied_by[0]]
-    after = [decide(rules, replace(facts, proofs=(*facts.proofs, proof_by(one, now))), now) for one in usable]
-    return next((one for one in after if one.outcome is not Outcome.STEP_UP), after[0])
+    facts, preferred = asked.facts, asked.satisfied_by[0]
+    ready = [one for one in facts.enrolled if one.usable and one.method is preferred]
+    after = (decide(rules, replace(facts, proofs=(*facts.proofs, proof_by(one, now))), now) for one in ready)
+    return next(one for one in after if one.outcome is not Outcome.STEP_UP)
 
 
 def proof_by(one: Enrolled, now: datetime) -> Proof:

@@ -4,6 +4,7 @@ Everything about a certificate that a test may want wrong is an argument.
 """
 
 import datetime
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.soft_authenticator import SoftKey
 
 AAGUID_EXTENSION = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 BEGAN = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
@@ -116,3 +119,21 @@ def pin(directory: Path, *certificates: x509.Certificate, name: str = "pinned.pe
 def der(*certificates: x509.Certificate) -> list[bytes]:
     """An `x5c`."""
     return [one.public_bytes(serialization.Encoding.DER) for one in certificates]
+
+
+MAKER = Maker()
+MODEL = uuid.UUID("0bb43545-fd2c-4185-87dd-feb0b2916ace")
+
+
+def attested_key(*chain: x509.Certificate, signer: Any = None, fmt: str = "packed", **knobs: Any) -> SoftKey:
+    """A key with an attestation key and its certificates: a leaf of MAKER's unless the test brings others."""
+    signer = signer or new_key()
+    aaguid = MODEL.bytes if fmt == "packed" else bytes(16)
+    chain = chain or (MAKER.leaf(signer, aaguid=MODEL.bytes),)
+    return SoftKey(**{"aaguid": aaguid, "attestation": fmt, "attestation_key": signer, "x5c": der(*chain), **knobs})
+
+
+def with_leaf(maker: Maker = MAKER, **knobs: Any) -> SoftKey:
+    """A key whose certificate this maker made so."""
+    signer = new_key()
+    return attested_key(maker.leaf(signer, **{"aaguid": MODEL.bytes, **knobs}), signer=signer)

@@ -128,7 +128,7 @@ class SoftKey:
             "response": {
                 "clientDataJSON": websafe_encode(collected),
                 "authenticatorData": websafe_encode(data),
-                "signature": websafe_encode(self._sign(credential.private_key, data + sha256(collected))),
+                "signature": websafe_encode(sign(self.alg, credential.private_key, data + sha256(collected))),
                 "userHandle": None if user_handle is None else websafe_encode(user_handle),
             },
             **extra,
@@ -164,13 +164,6 @@ class SoftKey:
             return ed25519.Ed25519PrivateKey.generate()
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
-    def _sign(self, key: Any, message: bytes) -> bytes:
-        if self.alg == ES256:
-            return key.sign(message, ec.ECDSA(hashes.SHA256()))
-        if self.alg == EDDSA:
-            return key.sign(message)
-        return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-
     def _statement(self, data: bytes, digest: bytes, credential_id: bytes, cose: Any) -> dict[str, Any]:
         if self.attestation == "packed":
             return self._packed(data + digest, credential_id)
@@ -183,8 +176,24 @@ class SoftKey:
 
     def _packed(self, message: bytes, credential_id: bytes) -> dict[str, Any]:
         if self.x5c is None:
-            return {"alg": self.alg, "sig": self._sign(self.credentials[credential_id].private_key, message)}
-        return {"alg": ES256, "sig": self.attestation_key.sign(message, ec.ECDSA(hashes.SHA256())), "x5c": self.x5c}
+            return {"alg": self.alg, "sig": sign(self.alg, self.credentials[credential_id].private_key, message)}
+        alg = _algorithm_of(self.attestation_key)
+        return {"alg": alg, "sig": sign(alg, self.attestation_key, message), "x5c": self.x5c}
+
+
+def _algorithm_of(key: Any) -> int:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return ES256
+    return EDDSA if isinstance(key, ed25519.Ed25519PrivateKey) else RS256
+
+
+def sign(alg: int, key: Any, message: bytes) -> bytes:
+    """A signature over a message, as this COSE algorithm makes it."""
+    if alg == ES256:
+        return key.sign(message, ec.ECDSA(hashes.SHA256()))
+    if alg == EDDSA:
+        return key.sign(message)
+    return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 
 def u2f_key(**knobs: Any) -> SoftKey:

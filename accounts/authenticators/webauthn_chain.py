@@ -61,13 +61,10 @@ def leads_to_root(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certif
     if not chain or (constraints is not None and constraints.ca):
         return False
     for below, certificate in enumerate(chain):
-        if not _is_sound(certificate, now):
-            return False
+        if not _is_sound(certificate, now) or (below and not _issued(certificate, chain[below - 1], below - 1, now)):
+            break
         if certificate in roots or any(_issued(root, certificate, below, now) for root in roots):
             return True
-        following = chain[below + 1 : below + 2]
-        if not any(_issued(issuer, certificate, below, now) for issuer in following):
-            return False
     return False
 
 

@@ -1,5 +1,6 @@
 """Which of their factors a person may use now, in the order in which they are offered."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,6 +59,18 @@ def options(person: User) -> list[Option]:
     allowed = set(policy().allowed_methods(person))
     offered = [m for m in _RANK if m in owned and m in allowed] or [m for m in _RANK if m in owned]
     return [_option(method, owned[method], now) for method in offered]
+
+
+def accepted(person: User, factors: list[Binding], allowed: Collection[Method]) -> list[Binding]:
+    """Those of a person's factors that their organisation takes for enough: by their method, and of keys what they are.
+
+    `factors` are as `live` gives them, with their keys; `allowed` what the person may enrol.
+    """
+    found = [one for one in factors if one.kind in allowed]
+    if all(one.kind != Method.WEBAUTHN for one in found):
+        return found
+    asked = policy().key_rules(person)
+    return [one for one in found if one.kind != Method.WEBAUTHN or asked.accepts(one.credential)]
 
 
 def _option(method: Method, binding: Binding, now: datetime) -> Option:

@@ -1,9 +1,10 @@
 """Words and addresses for what pages list: methods, factors, choices. No decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.assurance import Method
 from accounts.authenticators.aaguids import product_name
+from accounts.authenticators.webauthn_ceremonies import UserVerification
+from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.flows.methods import Option
 from accounts.models import Binding
 
@@ -66,6 +69,7 @@ class Factor:
     locked: bool
     paused_until: datetime | None
     can_remove: bool
+    accepted: bool = True
     passwordless: bool = False
     why_not: str | Promise = ""
     edit_url: str = ""
@@ -105,8 +109,8 @@ def enrolment_choices(allowed: tuple[Method, ...], wanted: str, *, passkeys: boo
     ]
 
 
-def factor(binding: Binding, *, preferred: bool, can_remove: bool, now: datetime) -> Factor:
-    """One live authenticator as the overview shows it."""
+def factor(binding: Binding, *, preferred: bool, can_remove: bool, accepted: bool, now: datetime) -> Factor:
+    """One live authenticator as the overview shows it; `accepted`: the organisation still takes it for enough."""
     credential = getattr(binding, "credential", None)
     is_key, is_app = binding.kind == Binding.Kind.WEBAUTHN, binding.kind == Binding.Kind.TOTP
     return Factor(
@@ -119,12 +123,39 @@ def factor(binding: Binding, *, preferred: bool, can_remove: bool, now: datetime
         locked=binding.locked_at is not None,
         paused_until=binding.paused_until if binding.paused_until and binding.paused_until > now else None,
         can_remove=can_remove,
+        accepted=accepted,
         passwordless=bool(credential and credential.passwordless),
         why_not="" if can_remove else _("Your organisation needs you to keep it; you can add another one first."),
         edit_url=reverse("mfa_edit_webauthn", args=[binding.pk]) if is_key else "",
         remove_url=reverse("mfa_remove_webauthn", args=[binding.pk]) if is_key else reverse("mfa_deactivate_totp"),
         replace_url=reverse("mfa_replace_totp") if is_app else "",
     )
+
+
+def key_demands(asked: KeyDemands, *, passkey: bool) -> list[str | Promise]:
+    """What a new key or passkey has to be, in sentences; nothing where any will do."""
+    return [
+        sentence
+        for holds, sentence in [
+            (
+                asked.verification is UserVerification.REQUIRED and not passkey,
+                _("It has to ask for your fingerprint, face or PIN. A key without a PIN can be given one."),
+            ),
+            (not asked.synced, _("It has to stay on one device: a passkey that is copied to others will not do.")),
+            (
+                asked.attested,
+                _("It has to prove who made it. If your browser asks, let this site see the make and model."),
+            ),
+            (bool(asked.allowed), _("Only certain models will do.")),
+            (bool(asked.denied) and not asked.allowed, _("Some models are not accepted.")),
+        ]
+        if holds
+    ]
+
+
+def products(aaguids: Iterable[UUID]) -> list[str]:
+    """The names of the models that have one, each once, in alphabetical order."""
+    return sorted({name for name in map(product_name, aaguids) if name})
 
 
 def _enrolment_rows(method: Method, *, passkeys: bool) -> Sequence[_Row]:

@@ -43,9 +43,15 @@ class SecurityView(Page):
     def shown(self, factors: list[Binding], allowed: tuple[Method, ...]) -> list[Factor]:
         """The factors as the page lists them, the policy's preferred kind marked where there is a choice."""
         now, first = timezone.now(), next((m for m in allowed if any(b.kind == m for b in factors)), None)
-        choice = len({b.kind for b in factors}) > 1
+        choice, accepted = len({b.kind for b in factors}) > 1, methods.accepted(self.me, factors, allowed)
         return [
-            factor(b, preferred=choice and b.kind == first, can_remove=policy().may_remove(self.me, b.pk), now=now)
+            factor(
+                b,
+                preferred=choice and b.kind == first,
+                can_remove=policy().may_remove(self.me, b.pk),
+                accepted=b in accepted,
+                now=now,
+            )
             for b in factors
         ]
 

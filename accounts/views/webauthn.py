@@ -22,7 +22,7 @@ from accounts.gates import GatedRequest
 from accounts.models import Binding
 from accounts.policy import policy
 from accounts.views.base import Page, next_url, with_next
-from accounts.views.presentation import factor
+from accounts.views.presentation import factor, key_demands, products
 from accounts.views.recovery_codes import finish_enrolment
 
 
@@ -31,12 +31,14 @@ class KeysView(Page):
 
     def get(self, request: GatedRequest) -> HttpResponse:
         owned = [binding for binding in methods.live(self.me) if binding.kind == Method.WEBAUTHN]
-        return self.show("mfa/webauthn/authenticator_list.html", items=[self.item(each) for each in owned])
+        accepted = methods.accepted(self.me, owned, policy().allowed_methods(self.me))
+        items = [self.item(each, accepted=each in accepted) for each in owned]
+        return self.show("mfa/webauthn/authenticator_list.html", items=items)
 
-    def item(self, binding: Binding) -> dict[str, Any]:
+    def item(self, binding: Binding, *, accepted: bool) -> dict[str, Any]:
         """One key as the list shows it."""
         removable = policy().may_remove(self.me, binding.pk)
-        shown = factor(binding, preferred=False, can_remove=removable, now=timezone.now())
+        shown = factor(binding, preferred=False, can_remove=removable, accepted=accepted, now=timezone.now())
         return {**asdict(shown), "backed_up": binding.credential.backed_up}
 
 
@@ -62,11 +64,14 @@ class AddKeyView(Page):
     def offer(self, form: AddKeyForm) -> HttpResponse:
         """The page with the options of a new ceremony."""
         passkey = bool(self.request.GET.get("passkey"))
+        asked = policy().key_rules(self.me)
         return self.show(
             "mfa/webauthn/add_form.html",
             form=form,
             creation_options=keys.begin_adding(self.me, self.request.session, passwordless=passkey),
             passkey=passkey,
+            demands=key_demands(asked, passkey=passkey),
+            products=products(asked.allowed),
             steps=self.me.mfa_enrolled_at is None,
         )
 

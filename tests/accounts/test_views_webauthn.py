@@ -1,7 +1,6 @@
 """The pages for keys and passkeys: where one lands, what is said, and what is recorded."""
 
 import json
-import re
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -17,8 +16,18 @@ from accounts.authenticators import webauthn
 from accounts.flows import keys, throttles
 from accounts.models import Binding, Ceremony, Session, User, WebAuthnCredential
 from audit.models import AuditEvent
+from tests.accounts.webauthn_pages import (
+    ORIGIN,
+    YUBIKEY_5_NFC,
+    enrol_key,
+    event,
+    fresh_client,
+    options_of,
+    sign_in,
+    text_of,
+    with_key,
+)
 from tests.factories import (
-    PASSWORD,
     TenantFactory,
     UserFactory,
     client_of,
@@ -33,53 +42,10 @@ from tests.soft_authenticator import SoftKey, synced_passkey, u2f_key
 
 pytestmark = pytest.mark.django_db
 
-ORIGIN = "http://localhost:8000"
-YUBIKEY_5_NFC = uuid.UUID("2fc0579f-8113-47ea-b116-bb5a8db9202a").bytes
-OPTIONS_IN_PAGE = re.compile(r'<script id="webauthn-options" type="application/json">(.*?)</script>', re.DOTALL)
-
 
 @pytest.fixture(autouse=True)
 def the_sites_origin(settings) -> None:
     settings.WEBAUTHN_ORIGINS = [ORIGIN]
-
-
-def options_of(response: Any) -> dict[str, Any]:
-    """The options that the page hands to its script."""
-    (found,) = OPTIONS_IN_PAGE.findall(response.content.decode())
-    return json.loads(found.replace("\\u0026", "&"))
-
-
-def enrol_key(person: User, key: SoftKey, *, passwordless: bool = False, name: str = "Blue key") -> Binding:
-    """Bind a key through the flow, a day ago, in a session of its own that proved all the person had."""
-    owned = Binding.objects.filter(person=person, unbound_at=None)
-    session = session_of(person, password_proof(), *map(proof_of, owned))
-    options = keys.begin_adding(person, session, passwordless=passwordless)
-    keys.add(person, session, json.dumps(key.create(options, ORIGIN)), name=name)
-    person.refresh_from_db()
-    binding = Binding.objects.filter(person=person, kind="webauthn").latest("bound_at")
-    Binding.objects.filter(pk=binding.pk).update(bound_at=timezone.now() - timedelta(days=1))
-    binding.refresh_from_db()
-    return binding
-
-
-def with_key(key: SoftKey, **rules: Any) -> tuple[User, Binding]:
-    """A person of a tenant with these rules, who has this key and nothing else."""
-    person = UserFactory(tenant=TenantFactory(rules=rules))
-    return person, enrol_key(person, key)
-
-
-def fresh_client(person: User, binding: Binding) -> Client:
-    """A browser whose owner proved password and key just now."""
-    return client_of(person, password_proof(), proof_of(binding))
-
-
-def event(kind: str) -> AuditEvent:
-    """The only event of a kind."""
-    return AuditEvent.objects.get(kind=kind)
-
-
-def text_of(response: Any) -> str:
-    return response.content.decode()
 
 
 def test_the_first_key_is_enrolled_from_the_page_and_recovery_codes_follow(django_capture_on_commit_callbacks):
@@ -366,10 +332,6 @@ def test_the_list_shows_what_each_key_is():
     assert "Blue key" in page and "YubiKey 5 NFC" in page
     assert reverse("mfa_edit_webauthn", args=[binding.pk]) in page
     assert reverse("mfa_remove_webauthn", args=[binding.pk]) not in page  # the last one
-
-
-def sign_in(client: Client, person: User) -> Any:
-    return client.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
 
 
 @pytest.mark.parametrize("make", [SoftKey, u2f_key, lambda: SoftKey(user_verified=False, resident=False)])

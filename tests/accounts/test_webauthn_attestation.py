@@ -17,14 +17,30 @@ from accounts.authenticators import webauthn, webauthn_chain, webauthn_errors, w
 from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.models import Ceremony, WebAuthnCredential
 from tests.accounts.webauthn_scene import Scene
-from tests.attestation_authority import DAY, Maker, certify, common_name, der, leaf_name, new_key, pin
+from tests.attestation_authority import (
+    DAY,
+    MAKER,
+    MODEL,
+    Maker,
+    attested_key,
+    certify,
+    common_name,
+    der,
+    leaf_name,
+    new_key,
+    pin,
+    with_leaf,
+)
 from tests.soft_authenticator import EDDSA, RS256, SoftKey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(41)]
 
-MODEL = uuid.UUID("0bb43545-fd2c-4185-87dd-feb0b2916ace")
 DEMANDING = KeyDemands(attested=True)
-MAKER = Maker()
+OTHER_KEYS = {
+    "p384": ec.generate_private_key(ec.SECP384R1()),
+    "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
 OTHER_MAKER = Maker()  # of the same name
 
 
@@ -34,20 +50,6 @@ def roots(settings: Any, tmp_path: Path) -> Path:
     settings.WEBAUTHN_ATTESTATION_ROOTS = str(tmp_path)
     MAKER.pin(tmp_path)
     return tmp_path
-
-
-def attested_key(*chain: x509.Certificate, signer: Any = None, fmt: str = "packed", **knobs: Any) -> SoftKey:
-    """A key with an attestation key and its certificates: a leaf of MAKER's unless the test brings others."""
-    signer = signer or new_key()
-    aaguid = MODEL.bytes if fmt == "packed" else bytes(16)
-    chain = chain or (MAKER.leaf(signer, aaguid=MODEL.bytes),)
-    return SoftKey(**{"aaguid": aaguid, "attestation": fmt, "attestation_key": signer, "x5c": der(*chain), **knobs})
-
-
-def with_leaf(maker: Maker = MAKER, **knobs: Any) -> SoftKey:
-    """A key whose certificate this maker made so."""
-    signer = new_key()
-    return attested_key(maker.leaf(signer, **{"aaguid": MODEL.bytes, **knobs}), signer=signer)
 
 
 def enrolled(key: SoftKey, demands: KeyDemands = DEMANDING, **how: Any) -> webauthn.NewCredential:
@@ -102,6 +104,12 @@ def test_a_key_that_vouches_for_itself_is_kept_as_unattested(alg):
     new = enrolled(SoftKey(alg=alg, aaguid=MODEL.bytes, attestation="packed"), KeyDemands())
     assert (new.attestation, new.attested) == ("packed", False)
     refused(SoftKey(alg=alg, aaguid=MODEL.bytes, attestation="packed"), webauthn_errors.NotAttested)
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_the_attestation_key_may_be_of_another_kind(kind):
+    signer = OTHER_KEYS[kind]
+    assert enrolled(attested_key(MAKER.leaf(signer), signer=signer)).attested
 
 
 def test_a_key_that_says_nothing_is_refused_where_attestation_is_demanded():
@@ -206,7 +214,9 @@ def usage(**knobs: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: knobs.get(name, False) for name in names})
 
 
-@pytest.mark.parametrize("knobs", [{}, {"path_length": 0}, {"usage": usage(key_cert_sign=True)}], ids=str)
+@pytest.mark.parametrize(
+    "knobs", [{}, {"path_length": 0}, {"usage": usage(key_cert_sign=True)}], ids=["bare", "short", "signing"]
+)
 def test_a_chain_through_an_intermediate_leads_to_the_root(knobs):
     assert enrolled(chain_through(**knobs)).attested
 
@@ -320,13 +330,6 @@ def spoilt(**members: Any) -> dict[str, Any]:
     """A packed statement with some members changed; None leaves one out."""
     whole = {"alg": -7, "sig": b"s" * 70, "x5c": der(MAKER.leaf(MAKER.key)), **members}
     return {name: value for name, value in whole.items() if value is not None}
-
-
-OTHER_KEYS = {
-    "p384": ec.generate_private_key(ec.SECP384R1()),
-    "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
-    "ed25519": ed25519.Ed25519PrivateKey.generate(),
-}
 
 
 @pytest.mark.security(47)

@@ -15,10 +15,10 @@ from django.utils import timezone
 from accounts.assurance import Method, Proof
 from accounts.models import Binding, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
-from policies.models import MFAPolicy, PolicyVersion
+from policies.models import MFAPolicy
 from tests import factories
 
-SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, PolicyVersion, Binding, Session, AuditEvent)
+SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent)
 
 
 @dataclass
@@ -57,7 +57,6 @@ class Side:
             User: lambda: self.person.pk,
             Tenant: lambda: self.tenant.pk,
             MFAPolicy: lambda: self.tenant.policy.pk,
-            PolicyVersion: lambda: self.tenant.policy.versions.get(number=1).pk,
             Binding: lambda: self.binding.pk,
             Session: lambda: self.session.public_id,
             AuditEvent: lambda: AuditEvent.objects.filter(tenant_id=self.tenant.pk).latest("id").pk,

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from accounts.models import Binding, Session, Tenant, User
 from audit.models import AuditEvent
-from policies.models import MFAPolicy, PolicyVersion
+from policies.models import MFAPolicy
 from tests.factories import enrol_recovery_codes, verified_client
 from tests.harness.browser import SCHEMES, Complaints, accessibility_violations
 from tests.policies.admin_scene import Side, a_group, root, url
@@ -33,14 +33,16 @@ def enter(context: BrowserContext, site: str, client: Client) -> None:
 def addresses(side: Side) -> list[str]:
     """Every kind of page: lists, forms, read-only pages, histories, confirmations."""
     person, policy = side.person, side.tenant.policy
-    models = (User, Tenant, MFAPolicy, PolicyVersion, Binding, Session, Group, AuditEvent)
+    models = (User, Tenant, MFAPolicy, Binding, Session, Group, AuditEvent)
     return [
         reverse("admin:index"),
         *(url(model) for model in models),
         *(url(model, "add") for model in (User, Tenant, Group)),
-        *(url(model, "change", side.id_of(model)) for model in (User, Tenant, PolicyVersion, Binding, Session)),
+        *(url(model, "change", side.id_of(model)) for model in (User, Tenant, Binding, Session)),
         url(MFAPolicy, "change", policy.pk),
         url(MFAPolicy, "history", policy.pk),
+        *(url(MFAPolicy, page, policy.pk) for page in ("draft", "try", "publish", "report")),
+        url(MFAPolicy, "version", policy.pk, 1),
         url(User, "history", person.pk),
         url(User, "delete", person.pk),
         url(Group, "delete", a_group().pk),

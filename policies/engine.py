@@ -18,7 +18,6 @@ in `tests/policies/test_engine_properties.py`). What is demanded of whom: `polic
 to authenticators: `policies.sensitive`.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
@@ -70,8 +69,9 @@ def decide(rules: Rules | None, facts: Facts, now: datetime) -> Decision:
     if rules is None:
         return _denied(Reason.NO_POLICY, None, facts, now)
     rules = personal(rules, facts)
-    outcome, reasons = verdict = _judge(rules, facts, facts.proofs, now)
-    ways = _ways_out(rules, facts, outcome, now)
+    evidence = _evidence(rules, facts, now)
+    outcome, reasons = verdict = _judge(rules, facts, evidence, now)
+    ways = _ways_out(rules, facts, evidence, outcome, now)
     return Decision(
         outcome=outcome,
         reasons=(*reasons, *_remarks(rules, facts, outcome, ways)),
@@ -95,8 +95,7 @@ def _remarks(rules: Rules, facts: Facts, outcome: Outcome, ways: tuple[Method, .
     return (*stuck, Reason.BREAK_GLASS) if is_break_glass(rules, facts) else stuck
 
 
-def _judge(rules: Rules, facts: Facts, proofs: Collection[Proof], now: datetime) -> _Verdict:
-    evidence = _evidence(rules, facts, proofs, now)
+def _judge(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> _Verdict:
     if not any(evidence):
         return _Verdict(Outcome.DENY, (Reason.NO_EVIDENCE,))
     verdict = _by_evidence(rules, facts, evidence, now)
@@ -132,10 +131,10 @@ def _trusted_until(rules: Rules, since: datetime) -> datetime:
     return since + timedelta(days=rules.trusted_browser_days)
 
 
-def _evidence(rules: Rules, facts: Facts, proofs: Collection[Proof], now: datetime) -> _Evidence:
+def _evidence(rules: Rules, facts: Facts, now: datetime) -> _Evidence:
     evidence = _Evidence([], [], [])
-    bound = {(one.binding, one.method) for one in facts.enrolled}
-    for proof in proofs:
+    bound = [(one.binding, one.method) for one in facts.enrolled]
+    for proof in facts.proofs:
         age = now - proof.at
         if age < AHEAD:
             continue
@@ -212,7 +211,7 @@ def _grace(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> Re
     return Reason.GRACE_OPEN if _proved_best(facts, evidence) else Reason.GRACE_NEEDS_BEST
 
 
-def _ways_out(rules: Rules, facts: Facts, outcome: Outcome, now: datetime) -> tuple[Method, ...]:
+def _ways_out(rules: Rules, facts: Facts, evidence: _Evidence, outcome: Outcome, now: datetime) -> tuple[Method, ...]:
     """The methods that would end this: to enrol, or of those enrolled and usable the ones that suffice."""
     if outcome in (Outcome.ALLOW, Outcome.DENY):
         return ()
@@ -221,8 +220,9 @@ def _ways_out(rules: Rules, facts: Facts, outcome: Outcome, now: datetime) -> tu
         return tuple([method for method in enrollable(rules, facts) if method not in had])
     usable = [one for one in facts.enrolled if one.usable]
     tries = [Proof(one.method, now, one.binding, user_verified=one.user_verified) for one in usable]
-    judged = [(one.method, _judge(rules, facts, (*facts.proofs, one), now).outcome) for one in tries]
-    return in_order(rules, {method for method, after in judged if after is not outcome})
+    tried = [(one.method, evidence._replace(live=[*evidence.live, one])) for one in tries]
+    enough = {method for method, after in tried if _judge(rules, facts, after, now).outcome is not outcome}
+    return in_order(rules, enough)
 
 
 def _valid_until(rules: Rules, facts: Facts, verdict: _Verdict, now: datetime) -> datetime | None:
@@ -237,7 +237,7 @@ def _valid_until(rules: Rules, facts: Facts, verdict: _Verdict, now: datetime) -
     last = {(proof.method, proof.binding, proof.user_verified): proof.at for proof in seen}
     ends = [at + rules.second_factor_lifetime for (method, *_), at in last.items() if method in SECOND_FACTORS]
     moments = sorted([moment for moment in (*ends, *_ends_of(rules, facts)) if moment and moment > now])
-    changes = (moment for moment in moments if _judge(rules, facts, facts.proofs, moment) != verdict)
+    changes = (one for one in moments if _judge(rules, facts, _evidence(rules, facts, one), one) != verdict)
     until = [*islice(changes, 1), *ahead, *([rules.in_force_until] if rules.in_force_until else [])]
     return min(until, default=None)
 

@@ -55,18 +55,26 @@ class Standing:
     """How the session of this request stands with the policy; `request.gate`, for views and templates.
 
     `step_up` and `enrol` say what is owed; `deadline` is the end of grace while somebody is let in without.
-    `explain` tells why, where the policy judged this very request: it costs a query.
+    `explain` tells why, where the policy judged this very request: it costs a query. `snoozes_left` says how often the
+    banner of grace can still be put off, `is_snoozed` that it is put off until tomorrow.
     """
 
     step_up: bool = False
     enrol: bool = False
     deadline: datetime | None = None
     explain: Callable[[], Explanation] | None = None
+    snoozes_left: int = 0
+    is_snoozed: bool = False
 
     @property
     def grace(self) -> "Standing | None":
         """Itself while in grace, for the banner."""
         return self if self.deadline is not None else None
+
+    @property
+    def banner(self) -> "Standing | None":
+        """Itself while the banner is to be shown."""
+        return None if self.is_snoozed else self.grace
 
     @property
     def days_left(self) -> int:

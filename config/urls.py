@@ -8,9 +8,11 @@ from accounts.gates import public
 from accounts.urls import account_patterns, mfa_patterns
 from accounts.views.people import HelpView, HomeView
 from config import views
+from policies.views.snooze import SnoozeView
 
 urlpatterns = [
     path("", HomeView.as_view(), name="home"),
+    path("grace/snooze/", SnoozeView.as_view(), name="policies_snooze"),
     path("help/", public(HelpView.as_view()), name="help"),
     path("healthz", public(views.healthz), name="healthz"),
     path("readyz", public(views.readyz), name="readyz"),

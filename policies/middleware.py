@@ -5,6 +5,7 @@ spelt. The grant makes the common case a few comparisons; everything else asks t
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -27,7 +28,7 @@ from audit.log import Outcome as EventOutcome
 from audit.log import record, unit_of_work
 from policies import demands, enforcement, explanations, sentences
 from policies.enforcement import Judgement
-from policies.flows import emergencies, sign_ins
+from policies.flows import emergencies, sign_ins, snoozes
 from policies.terms import Decision, Outcome
 
 _STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
@@ -63,7 +64,7 @@ class EnforcementMiddleware:
         if enforcement.holds_grant(session, person, now):
             row = session.row
             if row.grant_deadline is not None:
-                request.gate = Standing(deadline=row.grant_deadline)
+                request.gate = snoozes.standing(session, person, row.grant_deadline, now)
             session.touch(now)
             return None
         return self.judged(request, gate, enforcement.judge(session, person, now), now)
@@ -84,7 +85,6 @@ class EnforcementMiddleware:
         request.gate = Standing(
             step_up=decision.outcome is Outcome.STEP_UP,
             enrol=decision.outcome is Outcome.ENROL,
-            deadline=decision.deadline if decision.outcome is Outcome.ALLOW_IN_GRACE else None,
             explain=partial(explanations.to_themselves, judgement, request.user),
         )
         if decision.is_allowed:
@@ -124,9 +124,19 @@ class EnforcementMiddleware:
         if is_news and judgement.report is not None:
             session[_WOULD_STOP] = judgement.would_stop
             _record(Kind.ENFORCEMENT_WOULD_STOP, EventOutcome.OK, request, judgement.report)
-        if judgement.decision.outcome is Outcome.ALLOW_IN_GRACE and not request.session.get("in_grace"):
-            request.session["in_grace"] = True
-            _record(Kind.ENFORCEMENT_GRACE_ALLOWED, EventOutcome.OK, request, judgement.decision)
+        if judgement.decision.outcome is Outcome.ALLOW_IN_GRACE:
+            self.let_in_for_now(request, judgement)
+
+    def let_in_for_now(self, request: GatedRequest, judgement: Judgement) -> None:
+        """In grace: the banner, and once a session an event."""
+        decision, session = judgement.decision, request.session
+        if judgement.rules is not None and decision.deadline is not None:
+            snoozes.keep(session, judgement.rules)
+            in_grace = snoozes.standing(session, request.user, decision.deadline, decision.at)
+            request.gate = replace(in_grace, explain=request.gate.explain)
+        if not session.get("in_grace"):
+            session["in_grace"] = True
+            _record(Kind.ENFORCEMENT_GRACE_ALLOWED, EventOutcome.OK, request, decision)
 
     def note(self, request: GatedRequest, judgement: Judgement) -> None:
         """Record a stop when it is a new one for this session."""

@@ -48,12 +48,12 @@ class ExtensionForm(forms.Form):
         help_text=_("It becomes part of the record."),
     )
 
-    def __init__(self, *args: Any, today: date, only_look: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, today: date, usual: date, only_look: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.only_look = only_look
         self.fields["reason"].required = not only_look
         self.first, self.last = today, today + deadlines.FURTHEST - timedelta(days=1)
-        self.fields["last_day"].initial = today + USUAL
+        self.usual = self.fields["last_day"].initial = min(usual, self.last)
         self.fields["last_day"].widget.attrs |= {"min": self.first.isoformat(), "max": self.last.isoformat()}
 
     def clean_last_day(self) -> date:
@@ -64,9 +64,9 @@ class ExtensionForm(forms.Form):
 
     @property
     def day(self) -> date:
-        """What was typed, if it will do; else a week from today."""
+        """What was typed, if it will do; else the usual."""
         typed: date | None = self.cleaned_data.get("last_day") if self.is_bound and not self.errors else None
-        return typed or self.first + USUAL
+        return typed or self.usual
 
 
 class ExtensionPage(PeoplePage):
@@ -78,11 +78,11 @@ class ExtensionPage(PeoplePage):
             messages.error(request, str(NotAllowed()))
             return self.to_list()
         self.require_fresh()
-        return self.form_page(people, ExtensionForm(today=self.today(people)))
+        return self.form_page(people, ExtensionForm(**self.days(people)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         people = self.people()
-        form = ExtensionForm(request.POST, today=self.today(people), only_look="look" in request.POST)
+        form = ExtensionForm(request.POST, **self.days(people), only_look="look" in request.POST)
         if form.only_look or not form.is_valid():
             self.require_fresh()
             return self.form_page(people, form)
@@ -98,10 +98,16 @@ class ExtensionPage(PeoplePage):
         self.tell(found)
         return self.to_list()
 
-    def today(self, people: list[User]) -> date:
-        """The day it is where these people are; of several tenants, where the administrator is."""
+    def days(self, people: list[User]) -> dict[str, date]:
+        """Where these people are (of several tenants, where the administrator is): today, and the usual last day.
+
+        That is a week from the latest of their deadlines, or from today.
+        """
         is_one = len({person.tenant_id for person in people}) == 1
-        return timezone.localdate(timezone=(people[0] if is_one else self.actor).tenant.zone)
+        zone = (people[0] if is_one else self.actor).tenant.zone
+        latest = [one.before for one in deadlines.prospects(people, USUAL) if one.before and one.left_out is None]
+        begins = max([*latest, timezone.now()])
+        return {"today": timezone.localdate(timezone=zone), "usual": timezone.localdate(begins + USUAL, zone)}
 
     def tell(self, found: list[Prospect]) -> None:
         """How many got more time, and who did not and why."""

@@ -47,6 +47,7 @@ def addresses(side: Side) -> list[str]:
         url(User, "delete", person.pk),
         url(Group, "delete", a_group().pk),
         f"{reverse('admin:accounts_user_reset_mfa')}?ids={person.pk}",
+        f"{reverse('admin:accounts_user_extend_deadline')}?ids={person.pk}",
     ]
 
 

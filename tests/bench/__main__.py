@@ -1,8 +1,8 @@
 """Measure, print the table, and fail when a demand is missed by more than the noise.
 
-python -m tests.bench                      everything, about five minutes
+python -m tests.bench                      everything, about eight minutes
 python -m tests.bench --quick              fewer and shorter rounds
-python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment
+python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment, trial
 """
 
 import argparse
@@ -23,9 +23,9 @@ from tests.bench.rows import Effort
 from tests.harness import postgres
 from tests.harness.servers import NotInstalled
 
-KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment")
-FULL = Effort(bursts=15, seconds=1, processes=5, walks=30)
-QUICK = Effort(bursts=3, seconds=1, processes=2, walks=10)
+KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial")
+FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=100_000)
+QUICK = Effort(bursts=3, seconds=1, processes=2, walks=10, people=10_000)
 
 MakeDatabase = Callable[[str], str]
 
@@ -96,6 +96,8 @@ def _rows(where: str, make: MakeDatabase, effort: Effort, kinds: Iterable[str]) 
         yield from rows.sign_in(where, ours, allauth, effort)
     if "enrolment" in kinds:
         yield rows.enrolment(where, ours, allauth, effort)
+    if "trial" in kinds:
+        yield from rows.trial(where, ours, effort)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ from tests.bench.figures import Row, ratio, spread
 from tests.bench.sides import Served, Side
 
 MOST_STATEMENTS = 32
-
+PEOPLE_A_SECOND = 100_000 / 60  # that a trial has to get through
 
 PEERS = {
     "plain": ("signed-in request, against plain Django unenforced", 1.0, 1.5),
@@ -20,12 +20,13 @@ PEERS = {
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to look: bursts of every side and their seconds; processes of every side and walks in each."""
+    """How long to look: bursts of every side and their seconds; processes of every side and walks in each; a crowd."""
 
     bursts: int
     seconds: int
     processes: int
     walks: int
+    people: int
 
 
 def throughput(where: str, sides: dict[str, Side], effort: Effort) -> Iterator[Row]:
@@ -74,6 +75,17 @@ def enrolment(where: str, ours: Side, theirs: Side, effort: Effort) -> Row:
     """The page that shows a new secret."""
     figure, noise = ratio(*map(_medians, _measured("enrolment", ours, theirs, effort)))
     return Row("TOTP enrolment page, CPU against allauth", where, figure, noise, 0.75, 0.5)
+
+
+def trial(where: str, side: Side, effort: Effort) -> Iterator[Row]:
+    """A policy tried over a whole tenant, and what the batches are worth: against judging one person at a time."""
+    told = side.run("trial", effort.people)
+    limit, rate = effort.people / PEOPLE_A_SECOND, effort.people / told["seconds"]
+    what = f"a policy tried over {effort.people:,} people".replace(",", " ")
+    noise = spread(told["batched"])
+    yield Row(what, where, told["seconds"], noise, limit, limit / 2, unit=" s", remark=f"{rate:.0f} people/s")
+    figure, noise = ratio(told["one_by_one"], told["batched"])
+    yield Row("the same, against one person at a time", where, figure, noise, 1.5, 3, True)
 
 
 def _serve(stack: ExitStack, side: Side) -> Served:

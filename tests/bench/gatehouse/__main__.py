@@ -4,7 +4,9 @@ import os
 import sys
 import time
 import timeit
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import chain, islice
 
 import django
 
@@ -20,12 +22,18 @@ from django.utils import timezone  # noqa: E402
 from accounts import keyring  # noqa: E402
 from accounts.authenticators import totp  # noqa: E402
 from accounts.flows.verification import totp_context  # noqa: E402
-from accounts.models import Binding, PendingEnrolment, Session, User  # noqa: E402
+from accounts.models import Binding, PendingEnrolment, Session, Tenant, User  # noqa: E402
 from accounts.session_store import TOUCH_EVERY, SessionStore  # noqa: E402
 from policies import enforcement  # noqa: E402
-from tests.bench import inside  # noqa: E402
+from policies.document import default_document  # noqa: E402
+from policies.facts import situation  # noqa: E402
+from policies.flows.publish import rules_if_published  # noqa: E402
+from policies.rollout import trial  # noqa: E402
+from policies.rollout.simulation import Forecast, sign_in  # noqa: E402
+from policies.terms import Rules  # noqa: E402
+from tests.bench import crowd, inside  # noqa: E402
 from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
-from tests.factories import UserFactory, enrol_totp, live_binding  # noqa: E402
+from tests.factories import TenantFactory, UserFactory, enrol_totp, live_binding  # noqa: E402
 
 NEWCOMER = "newcomer@example.com"
 REQUESTS = 50
@@ -71,6 +79,42 @@ class Gatehouse(inside.Scene):
         Session.objects.update(last_seen_at=timezone.now() - TOUCH_EVERY - timedelta(seconds=1))
         stale = _statements_of(client)
         return {"requests": REQUESTS, "statements": len(recent), "writes": _writes(recent), "touches": _writes(stale)}
+
+    def trial(self, count: int) -> inside.Answer:
+        """Seconds that a policy takes to be tried over a tenant of `count` people, and microseconds for each of them.
+
+        In batches, as it is done, and one at a time, as the gate would judge them.
+        """
+        tenant = TenantFactory()
+        crowd.gather(tenant, count)
+        rounds = [(_microseconds(_in_batches(tenant), 2000), _microseconds(_one_by_one(tenant), 300)) for _ in range(5)]
+        batched, one_by_one = zip(*rounds, strict=True)
+        seconds = _microseconds(_in_batches(tenant), count) * count / 1e6
+        return {"seconds": seconds, "batched": batched, "one_by_one": one_by_one}
+
+
+def _in_batches(tenant: Tenant) -> Iterator[trial.Trial]:
+    now = timezone.now()
+    return chain.from_iterable(trial.people_tried(tenant.policy, _stricter(tenant), now))
+
+
+def _one_by_one(tenant: Tenant) -> Iterator[tuple[Forecast, Forecast]]:
+    now, stricter = timezone.now(), _stricter(tenant)
+    for person in User.objects.filter(tenant=tenant).order_by("pk").iterator():
+        found = situation(person)
+        yield sign_in(found.rules, found.facts, now), sign_in(stricter, found.facts, now)
+
+
+def _stricter(tenant: Tenant) -> Rules:
+    document = default_document() | {"strength": {"administrator": "phishing_resistant"}, "grace_days": 0}
+    return rules_if_published(tenant.policy, document, enabled=True, now=timezone.now())
+
+
+def _microseconds(judged: Iterable[object], count: int) -> float:
+    """For each of the first `count`, or of all where there are fewer."""
+    start = time.perf_counter()
+    done = sum(1 for _ in islice(judged, count))
+    return (time.perf_counter() - start) / done * 1e6
 
 
 def _statements_of(client: Client) -> list[str]:

@@ -13,7 +13,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
-from django.utils.text import get_text_list
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -95,7 +94,7 @@ def of_confirmation(judgement: Judgement) -> Explanation:
     return Explanation(
         outcome=_("Confirm that it is you, and you go on with what you were about to do."),
         reasons=(asked, best) if decision.facts.enrolled else (asked,),
-        way_out=_("This would do: %(methods)s.") % {"methods": one_of(enough)} if enough else "",
+        way_out=proof_by(enough),
         version=version_of(decision),
         contact=rules.contact,
         satisfied_by=enough,
@@ -127,10 +126,13 @@ def way_out_of(decision: Decision) -> str:
         return _("Signing in again would do.")
     if not decision.satisfied_by:
         return _("Nothing that one can do alone would change this: only help is left.")
-    words = {"methods": one_of(decision.satisfied_by)}
     if decision.outcome is Outcome.STEP_UP:
-        return _("This would do: %(methods)s.") % words
-    return _("This would do, once it is set up: %(methods)s.") % words
+        return proof_by(decision.satisfied_by)
+    return ngettext(
+        "This would do, once it is set up: %(methods)s.",
+        "One of these would do, once it is set up: %(methods)s.",
+        len(decision.satisfied_by),
+    ) % {"methods": listed(decision.satisfied_by)}
 
 
 def version_of(decision: Decision) -> str:
@@ -140,9 +142,15 @@ def version_of(decision: Decision) -> str:
     return _("Decided by version %(number)s of the policy.") % {"number": decision.policy_version}
 
 
-def one_of(methods: tuple[Method, ...]) -> str:
-    """Methods to choose from."""
-    return get_text_list([str(sentences.METHODS[method]) for method in methods], _("or"))
+def proof_by(methods: tuple[Method, ...]) -> str:
+    """That a proof by one of these would do; empty where there is none."""
+    words = ngettext("This would do: %(methods)s.", "One of these would do: %(methods)s.", len(methods))
+    return words % {"methods": listed(methods)} if methods else ""
+
+
+def listed(methods: tuple[Method, ...]) -> str:
+    """Methods to choose from, in their order."""
+    return ", ".join(str(sentences.METHODS[method]) for method in methods)
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
@@ -158,7 +166,9 @@ def facts_of(decision: Decision, reader: Reader, rules: Rules | None) -> Iterato
     yield from _of_person(facts)
     yield from _of_grace(facts, partial(moment, zone=reader.zone))
     for one in facts.enrolled:
-        yield _called(one.method, one.binding, reader), _state(rules, facts, one, reader)
+        codes = one.method is Method.RECOVERY_CODE
+        called = _("Recovery codes") if codes else _called(one.method, one.binding, reader)
+        yield called, _state(rules, facts, one, reader)
     if not facts.enrolled:
         yield _("Methods set up"), _("none")
     yield from _of_session(decision, reader, rules)
@@ -192,9 +202,8 @@ def _of_grace(facts: Facts, when: Callable[[datetime], str]) -> Iterator[tuple[s
 
 def _of_session(decision: Decision, reader: Reader, rules: Rules | None) -> Iterator[tuple[str, str]]:
     for proof in decision.facts.proofs:
-        called = {"method": _called(proof.method, proof.binding, reader)}
-        said = [moment(proof.at, reader.zone), *map(str, _flaws(decision, proof, rules))]
-        yield _("Proved: %(method)s") % called, "; ".join(said)
+        called, when = _called(proof.method, proof.binding, reader), moment(proof.at, reader.zone)
+        yield _("Proved"), "; ".join([called, when, *map(str, _flaws(decision, proof, rules))])
     if not decision.facts.proofs:
         yield _("Proved"), _("nothing")
 

@@ -28,8 +28,10 @@ from accounts.models import Binding, User
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
+from policies.admin import explanation_pages
 from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
+from policies.admin.explanation_pages import SignInPage, SignInsPage
 from policies.admin.people_forms import PersonForm
 from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage, ResetPage
 from policies.flows import deadlines
@@ -163,6 +165,12 @@ class PersonAdmin(ScopedAdmin):
             path("extend/", view(ExtensionPage.as_view(admin=self)), name="accounts_user_extend_deadline"),
             path("reset-mfa/", view(ResetPage.as_view(admin=self)), name="accounts_user_reset_mfa"),
             path("<uuid:object_id>/invite/", view(require_POST(self.invite_view)), name="accounts_user_invite"),
+            path("<uuid:object_id>/sign-ins/", view(SignInsPage.as_view(admin=self)), name="accounts_user_sign_ins"),
+            path(
+                "<uuid:object_id>/sign-ins/<int:sign_in_id>/",
+                view(SignInPage.as_view(admin=self)),
+                name="accounts_user_sign_in",
+            ),
             *super().get_urls(),
         ]
 
@@ -210,6 +218,7 @@ class PersonAdmin(ScopedAdmin):
                 "extensions": deadlines.ledger_of(person, seen_by=actor),
                 "reset_url": reset_url(person.pk) if reset.may_reset(actor, person) else "",
                 "can_invite": flows.manages(actor, person) and not person.has_usable_password(),
+                **explanation_pages.section(request, person),
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

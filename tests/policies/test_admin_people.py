@@ -68,7 +68,8 @@ def columns(response: Any) -> dict[str, Any]:
 
 
 def test_the_list_shows_demand_and_methods(client: Client, tenant: Tenant, person: User) -> None:
-    publish_rules(tenant, scope={"everyone": False, "roles": ["administrator"], "groups": [], "staff": False, "sources": []})
+    scope = {"everyone": False, "roles": ["administrator"], "groups": [], "staff": False, "sources": []}
+    publish_rules(tenant, scope=scope)
     enrol_totp(person)
     enrol_recovery_codes(person)
     bare = UserFactory(tenant=tenant)

@@ -14,6 +14,7 @@ from policies.demands import (
     acceptable,
     counts,
     deadline_of,
+    end_of_grace,
     enrollable,
     excludes_of,
     idle_limit,
@@ -335,6 +336,37 @@ class TestDeadline:
     def test_shortening_takes_effect_for_all(self) -> None:
         assert deadline_of(replace(self.RULES, grace_days=9), facts(**self.HERE)) == SINCE + 9 * DAY
         assert deadline_of(replace(self.RULES, new_grace_days=1), facts(**self.NEW)) == NOW + DAY
+
+
+class TestEndOfGrace:
+    """What goes with somebody who moves, changes roles or is made anew (security 62)."""
+
+    pytestmark = pytest.mark.security(62)
+
+    RULES, HERE, NEW = TestDeadline.RULES, TestDeadline.HERE, TestDeadline.NEW
+    NONE = replace(RULES, grace_days=0, new_grace_days=0, administrators_grace_days=0)
+
+    @pytest.mark.parametrize(
+        ("rule", "person", "end"),
+        [
+            pytest.param(RULES, HERE, SINCE + 10 * DAY, id="their deadline"),
+            pytest.param(RULES, HERE | {"extended_to": LATER}, LATER, id="extended"),
+            pytest.param(RULES, HERE | {"grace_cap": NOW - DAY}, NOW - DAY, id="capped before"),
+            pytest.param(RULES, NEW | {"role": "administrator"}, NOW + 3 * DAY, id="an administrator's"),
+            pytest.param(NONE, HERE, SINCE, id="none was given: over from the start"),
+            pytest.param(NONE, NEW, NOW, id="none to new people: over from their start"),
+            pytest.param(NONE, HERE | {"is_staff": True}, SINCE, id="none to administrators"),
+            pytest.param(replace(RULES, enabled=False), HERE, SINCE + 10 * DAY, id="switched off"),
+            pytest.param(replace(RULES, scope=STAFF), HERE, SINCE + 10 * DAY, id="out of scope"),
+            pytest.param(replace(NONE, enforced_since=None), HERE, None, id="nothing was ever demanded"),
+            pytest.param(RULES, NEW | {"first_sign_in_at": None}, None, id="not begun"),
+            pytest.param(RULES, {"first_sign_in_at": NOW}, None, id="known since when?"),
+            pytest.param(NONE, HERE | {"grace_closed_at": NOW}, None, id="a reset ended it"),
+            pytest.param(replace(RULES, **EMERGENCY), HERE, None, id="an account for emergencies never had any"),
+        ],
+    )
+    def test_it_is_taken_along(self, rule: Rules, person: dict[str, Any], end: datetime | None) -> None:
+        assert end_of_grace(rule, facts(**person)) == end
 
 
 def test_the_modules_need_neither_django_nor_a_database() -> None:

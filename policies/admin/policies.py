@@ -52,14 +52,13 @@ class PolicyAdmin(ScopedAdmin):
     list_display = ("tenant", "level", "switched_on", "version", "changing")
     list_filter = (TenantFilter,)
     list_display_links = ("tenant",)
-    list_select_related = ("tenant", "draft")
     search_fields = ("tenant__name", "code")
     search_help_text = _("Search by tenant or identifier")
     ordering = ("tenant__name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         newest = PolicyVersion.objects.filter(facts.is_in_force(timezone.now()))
-        policies = super().get_queryset(request).select_related("tenant")
+        policies = super().get_queryset(request).select_related("tenant", "draft")
         return policies.prefetch_related(Prefetch("versions", queryset=newest, to_attr="in_force"))
 
     def has_change_permission(self, request: HttpRequest, obj: MFAPolicy | None = None) -> bool:

@@ -72,11 +72,6 @@ class Standing:
         return self if self.deadline is not None else None
 
     @property
-    def banner(self) -> "Standing | None":
-        """Itself while the banner is to be shown."""
-        return None if self.is_snoozed else self.grace
-
-    @property
     def days_left(self) -> int:
         """Whole days until the deadline, the running one included; 0 without one."""
         if self.deadline is None:

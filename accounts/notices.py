@@ -21,11 +21,11 @@ from accounts.models import User
 from audit import context
 
 
-def send(name: str, person: User, *, what: str = "", by_other: bool = False, **more: int) -> None:
+def send(name: str, person: User, *, what: str = "", by_other: bool = False, **more: Any) -> None:
     """Queue the notice `accounts/mail/<name>` to every verified address of a person, once this commits.
 
     `by_other`: somebody else acted (an administrator), so the request's address says nothing about this person.
-    `more` are numbers that the notice tells.
+    `more` is what else the notice tells: numbers, texts, or lists of entries with an `until`, as JSON has them.
     """
     here = context.current()
     facts = {
@@ -44,8 +44,19 @@ def deliver(name: str, person_id: str, facts: dict[str, Any]) -> int:
     person = User.objects.select_related("tenant").get(pk=uuid.UUID(person_id))
     addresses = person.emailaddress_set.filter(verified=True).values_list("email", flat=True)
     for address in addresses:
-        mail(name, address, person, **{**facts, "at": datetime.fromisoformat(facts["at"])})
+        mail(name, address, person, **_with_times(facts))
     return len(addresses)
+
+
+def _with_times(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a notice with their times as times again; the queue keeps JSON."""
+    lists = {name: value for name, value in facts.items() if isinstance(value, list)}
+    dated = {name: [_dated(entry, "until") for entry in entries] for name, entries in lists.items()}
+    return _dated(facts, "at") | dated
+
+
+def _dated(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**entry, name: datetime.fromisoformat(entry[name])}
 
 
 def mail(name: str, address: str, person: User, **extra: Any) -> None:

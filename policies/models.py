@@ -164,3 +164,27 @@ class DeadlineExtension(models.Model):
         if not self._state.adding:
             raise TypeError("The ledger of deadlines is only ever added to.")
         super().save(*args, **kwargs)
+
+
+class ExclusionReport(models.Model):
+    """That the near end of an exclude was reported: once some days before, and once on its last day.
+
+    `kind` and `value` name whom, as in the document. The same exclude with a later end is another one.
+    """
+
+    policy = models.ForeignKey(MFAPolicy, on_delete=models.CASCADE, related_name="exclusion_reports")
+    kind = models.CharField(max_length=20)
+    value = models.CharField(max_length=150)
+    until = models.DateTimeField()
+    last_day = models.BooleanField()
+    reported_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["policy", "kind", "value", "until", "last_day"], name="one_report_of_an_ending_exclude"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value} until {self.until:%Y-%m-%d}"

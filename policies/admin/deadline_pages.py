@@ -1,7 +1,7 @@
 """The page that gives people more time: it shows each deadline before and after, and who is left out and why."""
 
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django import forms
 from django.contrib import messages
@@ -32,6 +32,13 @@ WHY_LEFT_OUT: Final[dict[LeftOut, str | Promise]] = {
 }
 
 
+class Days(NamedTuple):
+    """Today, and the last day that is offered."""
+
+    today: date
+    usual: date
+
+
 class ExtensionForm(forms.Form):
     """Until which day, and why."""
 
@@ -48,12 +55,12 @@ class ExtensionForm(forms.Form):
         help_text=_("It becomes part of the record."),
     )
 
-    def __init__(self, *args: Any, today: date, usual: date, only_look: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, days: Days, only_look: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.only_look = only_look
         self.fields["reason"].required = not only_look
-        self.first, self.last = today, today + deadlines.FURTHEST - timedelta(days=1)
-        self.usual = self.fields["last_day"].initial = min(usual, self.last)
+        self.first, self.last = days.today, days.today + deadlines.FURTHEST - timedelta(days=1)
+        self.usual = self.fields["last_day"].initial = min(days.usual, self.last)
         self.fields["last_day"].widget.attrs |= {"min": self.first.isoformat(), "max": self.last.isoformat()}
 
     def clean_last_day(self) -> date:
@@ -78,11 +85,11 @@ class ExtensionPage(PeoplePage):
             messages.error(request, str(NotAllowed()))
             return self.to_list()
         self.require_fresh()
-        return self.form_page(people, ExtensionForm(**self.days(people)))
+        return self.form_page(people, ExtensionForm(days=self.days(people)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         people = self.people()
-        form = ExtensionForm(request.POST, **self.days(people), only_look="look" in request.POST)
+        form = ExtensionForm(request.POST, days=self.days(people), only_look="look" in request.POST)
         if form.only_look or not form.is_valid():
             self.require_fresh()
             return self.form_page(people, form)
@@ -98,7 +105,7 @@ class ExtensionPage(PeoplePage):
         self.tell(found)
         return self.to_list()
 
-    def days(self, people: list[User]) -> dict[str, date]:
+    def days(self, people: list[User]) -> Days:
         """Where these people are (of several tenants, where the administrator is): today, and the usual last day.
 
         That is a week from the latest of their deadlines, or from today.
@@ -107,7 +114,7 @@ class ExtensionPage(PeoplePage):
         zone = (people[0] if is_one else self.actor).tenant.zone
         latest = [one.before for one in deadlines.prospects(people, USUAL) if one.before and one.left_out is None]
         begins = max([*latest, timezone.now()])
-        return {"today": timezone.localdate(timezone=zone), "usual": timezone.localdate(begins + USUAL, zone)}
+        return Days(timezone.localdate(timezone=zone), timezone.localdate(begins + USUAL, zone))
 
     def tell(self, found: list[Prospect]) -> None:
         """How many got more time, and who did not and why."""

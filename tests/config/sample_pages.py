@@ -265,6 +265,10 @@ TENANT_MAIL = {
     "help_url": "https://id.example.com/help/",
     "link": "https://id.example.com/in?a=1&b=2",
     "until": NOW + timedelta(days=3),
+    "excludes": [
+        {"kind": kind, "whom": f"{kind} <b>", "reason": "On leave & <i>", "until": NOW}
+        for kind in ("person", "group", "role", "source")
+    ],
 }
 ALLAUTH_MAIL = {
     "user": PERSON,

@@ -7,14 +7,12 @@ imports upwards.
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
-from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -26,6 +24,7 @@ from accounts.flows import people, sign_in, throttles
 from accounts.gates import Explanation
 from accounts.models import Binding, User
 from accounts.models.people import normalise_address
+from accounts.notices import when_committed
 from audit.context import client_ip
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -197,7 +196,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """allauth's notices (password and addresses): after commit, and never in the way of the request."""
-        transaction.on_commit(partial(super().send_notification_mail, *args, **kwargs), robust=True)
+        when_committed(super().send_notification_mail, *args, **kwargs)
 
     def set_password(self, user: Any, password: str) -> None:
         people.set_password(user, password)

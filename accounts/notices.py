@@ -5,8 +5,8 @@ no link that signs in.
 """
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -35,7 +35,16 @@ def send(name: str, person: User, *, what: str = "", by_other: bool = False, **m
         "agent": "" if by_other else here.user_agent,
         **more,
     }
-    transaction.on_commit(partial(deliver.enqueue, name, str(person.pk), facts), robust=True)
+    when_committed(deliver.enqueue, name, str(person.pk), facts)
+
+
+def when_committed(work: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+    """Do this once the transaction has committed, or at once outside one; what fails is logged, not raised."""
+
+    def later() -> None:  # a partial would not do: Django logs a failure by the name of the function
+        work(*arguments, **named)
+
+    transaction.on_commit(later, robust=True)
 
 
 @task()

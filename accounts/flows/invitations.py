@@ -3,11 +3,9 @@
 import hashlib
 import secrets
 from datetime import timedelta
-from functools import partial
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -36,10 +34,7 @@ def invite(person: User, *, actor: User) -> None:
     record(Kind.INVITATION_SENT, actor=actor, target=person, invitation=str(row.pk), until=row.expires_at)
     link = settings.SITE_URL + reverse("accounts_invitation", args=[token])
     # Not through the queue: its arguments are stored in clear, and this one signs somebody up.
-    transaction.on_commit(
-        partial(notices.mail, "invitation", person.email, person, link=link, until=row.expires_at),
-        robust=True,
-    )
+    notices.when_committed(notices.mail, "invitation", person.email, person, link=link, until=row.expires_at)
 
 
 def person_of(token: str) -> User:

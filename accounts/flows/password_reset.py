@@ -1,12 +1,9 @@
 """Asking for a new password: the same work and the same answer, whether or not somebody has the address."""
 
-from functools import partial
-
 from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
-from django.db import transaction
 from django.urls import reverse
 from django_tasks import task
 
@@ -25,7 +22,7 @@ def ask(address: str) -> None:
     known = EmailAddress.objects.select_related("user").filter(email=normalise_address(address), user__is_active=True)
     found = known.order_by("-verified", "pk").first()
     record(Kind.PASSWORD_RESET_REQUESTED, target=found.user if found else None)
-    transaction.on_commit(partial(mail_link.enqueue, found.pk if found else NOBODY), robust=True)
+    notices.when_committed(mail_link.enqueue, found.pk if found else NOBODY)
 
 
 @task()

@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts import notices
 from accounts.errors import LinkInvalid, NotAllowed
 from accounts.flows import invitations, password_reset, people
 from accounts.models import AddressAnchor, Role, Session, Tenant, TenantDomain, User
@@ -57,7 +58,8 @@ def open_doors(settings):
 @pytest.fixture(autouse=True)
 def mailed_at_once(monkeypatch):
     """The test's own transaction never commits: what waits for that goes out when it is asked for."""
-    monkeypatch.setattr(password_reset, "transaction", SimpleNamespace(on_commit=lambda send, **_: send()))
+    at_once = SimpleNamespace(when_committed=lambda work, *about: work(*about), mail=notices.mail)
+    monkeypatch.setattr(password_reset, "notices", at_once)
 
 
 def test_signing_up_joins_the_tenant_of_the_verified_address_and_no_sooner():
@@ -249,7 +251,7 @@ def test_a_password_reset_leaves_the_second_factor_owed():
 
 @pytest.mark.security(28)
 def test_asking_for_a_reset_costs_the_same_for_everybody(monkeypatch):
-    monkeypatch.setattr(password_reset, "transaction", SimpleNamespace(on_commit=lambda send, **_: None))
+    monkeypatch.setattr(password_reset, "notices", SimpleNamespace(when_committed=lambda work, *about: None))
     person = UserFactory()
     statements = []
     for email in (person.email, "nobody@example.org"):

@@ -41,7 +41,8 @@ def _add(fields: Fields, ground: Ground) -> None:
         choices = [*places, ("", _("Not allowed"))]
         fields[f"place_{method}"] = forms.ChoiceField(label=words, choices=choices, required=False)
     for role in documents.ROLES:
-        strong = [name for name in STRENGTHS if not ground.is_weaker("strength", {role: name})]
+        others = ground.floor.get("strength", {})
+        strong = [name for name in STRENGTHS if not ground.is_weaker("strength", {**others, role: name})]
         fields[f"strength_{role}"] = options(ROLE_NAMES[role], [(name, STRENGTHS[name]) for name in strong])
 
 

@@ -48,8 +48,9 @@ class DraftForm(RuleFields):
         named = self._named_groups(typed or {})
         shared: dict[str, Any] = {"data": data, "form_kwargs": {"ground": ground, "named": named}}
         stated = {"excludes": rows.exclude_initial(ground), "tests": rows.test_initial(ground), **(typed or {})}
-        self.excludes = rows.ExcludeRows(prefix="excludes", initial=stated["excludes"], **shared)
-        self.tests = rows.TestRows(prefix="tests", initial=stated["tests"], **shared)
+        first = {} if self.is_bound else stated  # of rows that are sent, only what is in them counts
+        self.excludes = rows.ExcludeRows(prefix="excludes", initial=first.get("excludes"), **shared)
+        self.tests = rows.TestRows(prefix="tests", initial=first.get("tests"), **shared)
         for name, kind in self.kinds.items():
             kind.extra = stated.get(f"{name}_empty", rows.EMPTY)
 
@@ -84,11 +85,12 @@ class DraftForm(RuleFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        are_rows_valid = [self.excludes.is_valid(), self.tests.is_valid()]
-        people = self._people() if all(are_rows_valid) else {}
-        if all(are_rows_valid):
+        people: dict[str, User | str] = {}
+        accounts: list[str] = []
+        if all([self.excludes.is_valid(), self.tests.is_valid()]):
+            people = self._people()
             self._find_excluded(people)
-        accounts = self._accounts(people)
+            accounts = self._accounts(people)
         self._judge_places()
         if not (self.excludes.is_valid() and self.tests.is_valid()):
             self.add_error(None, _("Some of the rows have to be corrected."))
@@ -114,7 +116,8 @@ class DraftForm(RuleFields):
             return
         below = floors.below(document, self.ground.floor)
         self.refuse({**dict.fromkeys(below, BELOW), **self._beyond_the_site(document)})
-        self.document = document
+        if not self.errors:
+            self.document = document
 
     def _beyond_the_site(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """What nobody could meet with the methods that this site has, though a document may state it."""
@@ -161,7 +164,7 @@ class DraftForm(RuleFields):
         for name in ACCOUNTS:
             typed = normalise_address(self.cleaned_data.get(name, ""))
             person = people.get(typed)
-            if typed and person is None and self.excludes.is_valid():
+            if typed and person is None:
                 self.add_error(name, _("Nobody in this tenant has this address."))
             elif typed and person is not None:
                 accounts.append(_id_of(person))

@@ -1,7 +1,7 @@
 """What a policy's form stands on: the document it begins from, what its tenant has, and what the platform demands."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -33,10 +33,10 @@ class Ground:
     policy: MFAPolicy
     document: Mapping[str, Any]
     enabled: bool
-    floor: Mapping[str, Any] = field(default_factory=dict)
-    installed: Installed = field(default_factory=installed)
-    groups: Sequence[str] = ()
-    people: Mapping[str, str] = field(default_factory=dict)
+    floor: Mapping[str, Any]
+    installed: Installed
+    groups: Sequence[str]
+    people: Mapping[str, str]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -79,6 +79,7 @@ def ground_of(policy: MFAPolicy, document: Any, *, enabled: bool, actor: User) -
         document=stated,
         enabled=enabled or floors.forbids_switching_off(floor),
         floor=floor,
+        installed=installed(),
         groups=_groups(policy, actor, groups_in(stated)),
         people=_people(policy, stated),
     )

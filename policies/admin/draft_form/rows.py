@@ -5,6 +5,8 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.formsets import TOTAL_FORM_COUNT
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import normalise_address
@@ -202,6 +204,11 @@ class Rows(RowFormSet):
     def initial_form_count(self) -> int:
         """Of rows that are sent none has to be filled in: an emptied one is a removed one."""
         return 0 if self.is_bound else super().initial_form_count()
+
+    def clean(self) -> None:
+        """Raise ValidationError for a count that is none: it would take every row away."""
+        if (self.management_form.cleaned_data[TOTAL_FORM_COUNT] or 0) < 0:
+            raise ValidationError(_("Open this page once more: its rows came in disorder."), code="count")
 
     def filled(self) -> list[Any]:
         """The clean rows that somebody wrote into, but those to be removed."""

@@ -55,7 +55,10 @@ def _scope(cleaned: Cleaned, ground: Ground) -> dict[str, Any]:
         )
         for name in offered
     }
-    return {"everyone": False, "staff": cleaned["scope_staff"], **lists}
+    demanded = {
+        name: [*found, *[one for one in floor.get(name, ()) if one not in found]] for name, found in lists.items()
+    }
+    return {"everyone": False, "staff": cleaned["scope_staff"], **demanded}
 
 
 def _strength(cleaned: Cleaned, stated: Mapping[str, str]) -> dict[str, str]:

@@ -164,6 +164,7 @@ def test_a_version_that_nobody_confirmed_is_said_to_be_out_of_force(
         one["change"] for one in client.get(page_of(tenant)).context["versions"] if one["version"].number == 3
     )
     assert change.removed == ["14 days of grace for people who were here before"]  # not of the one that lapsed
+    assert client.get(page_of(tenant, "version", 3)).context["before"].number == 1
 
 
 def test_the_history_is_paged_and_every_version_has_its_difference(client: Client, tenant: Tenant) -> None:
@@ -390,13 +391,13 @@ READ_ONLY = {"version", "report"}
 
 
 @pytest.mark.security(84)
-@pytest.mark.parametrize(("page", "args"), [("change", ()), *ADDRESSES], ids=str)
+@pytest.mark.parametrize(("name", "args"), [("change", ()), *ADDRESSES], ids=str)
 @pytest.mark.parametrize("verb", ["get", "head", "post", "put", "patch", "delete", "options"])
-def test_another_tenants_policy_does_not_exist(page: str, args: tuple[int, ...], verb: str) -> None:
+def test_another_tenants_policy_does_not_exist(name: str, args: tuple[int, ...], verb: str) -> None:
     mine, theirs = Side(), Side()
     drafted(theirs.administrator, grace_days=1)
     client = mine.client()
-    response = getattr(client, verb)(page_of(theirs.tenant, page, *args))
+    response = getattr(client, verb)(page_of(theirs.tenant, name, *args))
     assert response.status_code == 404
     assert theirs.mark not in response.content.decode().replace(response.request["PATH_INFO"], "")
     assert last_event(Kind.ADMIN_REFUSED).payload["reason"] == "not_found"
@@ -405,15 +406,15 @@ def test_another_tenants_policy_does_not_exist(page: str, args: tuple[int, ...],
 
 
 @pytest.mark.security(84)
-@pytest.mark.parametrize(("page", "args"), ADDRESSES, ids=str)
+@pytest.mark.parametrize(("name", "args"), ADDRESSES, ids=str)
 def test_a_tenants_administrator_reads_the_platforms_own_policy_and_changes_nothing(
-    page: str, args: tuple[int, ...]
+    name: str, args: tuple[int, ...]
 ) -> None:
     default = Tenant.objects.get(is_default=True)
     client = verified_client(AdministratorFactory(tenant=default))
     for verb in ("get", "post"):
-        response = getattr(client, verb)(page_of(default, page, *args))
-        if page in READ_ONLY:
+        response = getattr(client, verb)(page_of(default, name, *args))
+        if name in READ_ONLY:
             assert response.status_code == (200 if verb == "get" else 405)
         else:
             assert response.status_code == 403
@@ -424,19 +425,19 @@ def test_a_tenants_administrator_reads_the_platforms_own_policy_and_changes_noth
     assert page_of(default, "draft") not in body
 
 
-@pytest.mark.parametrize(("page", "args"), [("change", ()), *ADDRESSES], ids=str)
-def test_who_is_no_administrator_is_not_let_in(tenant: Tenant, page: str, args: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("name", "args"), [("change", ()), *ADDRESSES], ids=str)
+def test_who_is_no_administrator_is_not_let_in(tenant: Tenant, name: str, args: tuple[int, ...]) -> None:
     client = verified_client(UserFactory(tenant=tenant))
     for verb in ("get", "post"):
-        response = getattr(client, verb)(page_of(tenant, page, *args))
+        response = getattr(client, verb)(page_of(tenant, name, *args))
         assert response.status_code in (302, 403)
     assert draft_of(tenant) is None
 
 
-@pytest.mark.parametrize("page", ["confirm", "draft_discard", "draft_rebase", "report_stop"])
-def test_what_changes_something_is_posted(client: Client, tenant: Tenant, page: str) -> None:
-    assert client.get(page_of(tenant, page)).status_code == 405
+@pytest.mark.parametrize("name", ["confirm", "draft_discard", "draft_rebase", "report_stop"])
+def test_what_changes_something_is_posted(client: Client, tenant: Tenant, name: str) -> None:
+    assert client.get(page_of(tenant, name)).status_code == 405
     assert client.get(page_of(tenant, "draft_begin", 1)).status_code == 405
     strict = Client(enforce_csrf_checks=True, HTTP_HOST="localhost")
     strict.cookies = client.cookies
-    assert strict.post(page_of(tenant, page)).status_code == 403
+    assert strict.post(page_of(tenant, name)).status_code == 403

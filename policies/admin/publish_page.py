@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import time_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from accounts.errors import AccountsError, NotFresh
@@ -14,7 +15,7 @@ from policies import document as documents
 from policies import floor as floors
 from policies.admin.policy_pages import PolicyPage
 from policies.admin.publish_form import PublishForm
-from policies.admin.wording import UNTOLD, Wording, readable
+from policies.admin.wording import NAMES, Wording, readable
 from policies.document import DocumentError
 from policies.errors import StaleDraft
 from policies.flows import drafts, publish
@@ -131,7 +132,8 @@ def sentences_of(refusal: Exception) -> list[str]:
     """What a flow refused, one sentence for each thing that is wrong."""
     if isinstance(refusal, DocumentError):
         return [
-            _("%(rule)s: %(why)s") % {"rule": UNTOLD.get(key, key), "why": why} for key, why in refusal.errors.items()
+            _("%(rule)s: %(why)s") % {"rule": capfirst(str(NAMES.get(key, key))), "why": why}
+            for key, why in refusal.errors.items()
         ]
     return [str(refusal)]
 

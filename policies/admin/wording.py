@@ -16,19 +16,43 @@ from policies import floor as floors
 from policies.models import MFAPolicy
 from policies.terms import Excluded
 
-UNTOLD: Final[Mapping[str, str | Promise]] = {
+NAMES: Final[Mapping[str, str | Promise]] = {
+    "enabled": gettext_lazy("whether it is switched on"),
     "name": gettext_lazy("its name"),
     "description": gettext_lazy("its description"),
     "contact": gettext_lazy("whom to ask for help"),
+    "enforcement": gettext_lazy("how firmly it is demanded"),
+    "scope": gettext_lazy("whom it is demanded of"),
+    "excludes": gettext_lazy("the excludes"),
+    "allowed": gettext_lazy("the allowed methods"),
+    "strength": gettext_lazy("how strong the method has to be"),
+    "minimum_factors": gettext_lazy("how many methods people need"),
+    "grace_days": gettext_lazy("the grace of people who were here before"),
+    "new_grace_days": gettext_lazy("the grace of new people"),
+    "administrators_grace_days": gettext_lazy("the grace of administrators"),
+    "snoozes": gettext_lazy("how often the reminder can be put off"),
+    "trusted_browser_days": gettext_lazy("how long browsers are trusted"),
     "trusted_browser_never": gettext_lazy("who may never trust a browser"),
+    "second_factor_hours": gettext_lazy("how long a second factor lasts"),
+    "idle_minutes": gettext_lazy("when unused sessions end"),
+    "administrators_idle_minutes": gettext_lazy("when administrators’ unused sessions end"),
+    "fresh_minutes": gettext_lazy("how fresh a proof has to be"),
+    "user_verification": gettext_lazy("whether keys ask who is there"),
+    "attestation": gettext_lazy("whether makers vouch for keys"),
     "aaguids_allowed": gettext_lazy("which products are allowed as keys"),
     "aaguids_denied": gettext_lazy("which products are refused as keys"),
-    "excludes": gettext_lazy("the excludes"),
+    "synced_passkeys": gettext_lazy("whether passkeys may be copied"),
+    "passkey_login": gettext_lazy("whether a passkey alone signs in"),
     "sso": gettext_lazy("what is trusted of the identity provider"),
     "break_glass": gettext_lazy("the accounts for emergencies"),
     "tests": gettext_lazy("the tests of the policy"),
 }
-"""Rules that no sentence of the summary tells, or not all of them."""
+"""What each rule of a document decides, to be named within a sentence."""
+UNTOLD: Final = frozenset(
+    {"name", "description", "contact", "trusted_browser_never", "aaguids_allowed", "aaguids_denied"}
+    | {"excludes", "sso", "break_glass", "tests"}
+)
+"""Rules that no sentence of the summary tells, or not all of them; another without a sentence has no effect."""
 WITHOUT_EFFECT: Final = gettext_lazy("settings that are without effect at the moment")
 
 
@@ -125,7 +149,7 @@ class Wording:
         """What differs without any sentence that differs by it."""
         differing = [key for key in new if old[key] != new[key]]
         silent = [key for key in differing if not (self._tells(old, key, new) or self._tells(new, key, old))]
-        return list(dict.fromkeys(str(UNTOLD.get(key, WITHOUT_EFFECT)) for key in silent))
+        return list(dict.fromkeys(str(NAMES[key] if key in UNTOLD else WITHOUT_EFFECT) for key in silent))
 
     def _tells(self, document: Mapping[str, Any], key: str, other: Mapping[str, Any]) -> bool:
         """Whether any sentence would differ if this one rule of a document were the other's."""

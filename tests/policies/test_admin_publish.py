@@ -267,11 +267,11 @@ def test_a_document_that_is_refused_is_said_rule_by_rule(
 ) -> None:
     drafted(administrator, break_glass=[str(UserFactory(tenant=tenant).pk)])
     (sentence,) = errors_of(post(client, tenant))["__all__"]
-    assert sentence.startswith("the accounts for emergencies: ")
+    assert sentence.startswith("The accounts for emergencies: ")
     drafted(administrator, revision=1, grace_days=9)
     settings.MFA_POLICY_FLOOR = '{"grace_days": 3}'
     (sentence,) = errors_of(post(client, tenant))["__all__"]
-    assert "The platform demands more of every tenant here." in sentence
+    assert sentence == "The grace of people who were here before: The platform demands more of every tenant here."
     assert in_force(tenant) == 1
 
 

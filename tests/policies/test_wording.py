@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from policies import document as documents
-from policies.admin.wording import Change, Wording
+from policies.admin.wording import NAMES, Change, Wording
 from policies.floor import tightened
 from tests.factories import TenantFactory
 from tests.policies.publishing_scene import document
@@ -101,3 +101,7 @@ def test_who_is_named_is_of_this_tenant_or_stays_an_id() -> None:
 )
 def test_what_gets_stricter_is_known(before: dict[str, Any], after: dict[str, Any], expected: list[str]) -> None:
     assert tightened(documents.default_document() | before, documents.default_document() | after) == expected
+
+
+def test_every_rule_of_a_document_has_a_name() -> None:
+    assert NAMES.keys() == documents.default_document().keys() - {"schema"} | {"enabled"}

@@ -161,7 +161,8 @@ class Enrolled:
 
     `usable` is False for what is locked or cannot be decrypted and for recovery codes that are used up: it
     stays listed, for owning it still closes the door to enrolment by password alone. `user_verified`, `aaguid`,
-    `synced` and `attested` are said of keys: as they were at enrolment.
+    `synced` and `attested` are said of keys: as they were at enrolment, or, of the first, since the key first asked
+    who is there beside another factor.
     """
 
     method: Method

@@ -175,8 +175,9 @@ class SoftKey:
         return {"x5c": self.x5c or [certificate_of(signer)] * self.certificates, "sig": signature}
 
     def _packed(self, message: bytes, credential_id: bytes) -> dict[str, Any]:
-        if self.x5c is None:
-            return {"alg": self.alg, "sig": sign(self.alg, self.credentials[credential_id].private_key, message)}
+        if not self.x5c:  # by itself; a list that is empty is sent as it is
+            own = {"alg": self.alg, "sig": sign(self.alg, self.credentials[credential_id].private_key, message)}
+            return own if self.x5c is None else own | {"x5c": []}
         alg = _algorithm_of(self.attestation_key)
         return {"alg": alg, "sig": sign(alg, self.attestation_key, message), "x5c": self.x5c}
 

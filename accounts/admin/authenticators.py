@@ -30,7 +30,7 @@ class AuthenticatorAdmin(ScopedAdmin):
     search_help_text = _("Search by mail address, name, or the authenticator's name")
     ordering = ("-bound_at",)
     fieldsets = (
-        (None, {"fields": ("owner", "kind", "name", "product", "state", "synced", "last_used_at")}),
+        (None, {"fields": ("owner", "kind", "name", "product", "attested", "state", "synced", "last_used_at")}),
         (_("Wrong codes"), {"fields": ("failures", "paused_until", "locked_at")}),
         (_("Added"), {"fields": ("bound_at", "bound_ip", "adder")}),
         (_("Removed"), {"fields": ("unbound_at", "unbound_ip", "remover", "unbound_reason")}),
@@ -58,6 +58,12 @@ class AuthenticatorAdmin(ScopedAdmin):
     @admin.display(description=_("product"))
     def product(self, binding: Binding) -> str:
         return labels.product_of(binding)
+
+    @admin.display(description=_("vouched for by its maker"), boolean=True)
+    def attested(self, binding: Binding) -> bool | None:
+        """Whether its maker vouched for a key, up to a root of this site; None for what is no key."""
+        credential = getattr(binding, "credential", None)
+        return None if credential is None else credential.attested
 
     @admin.display(description=_("state"))
     def state(self, binding: Binding) -> SafeString:

@@ -133,7 +133,7 @@ def factor(binding: Binding, *, preferred: bool, can_remove: bool, accepted: boo
 
 
 def key_demands(asked: KeyDemands, *, passkey: bool) -> list[str | Promise]:
-    """What a new key or passkey has to be, in sentences; nothing where any will do."""
+    """What a new key or passkey has to be, in sentences, but for models that can be named; empty where any will do."""
     return [
         sentence
         for holds, sentence in [
@@ -146,7 +146,10 @@ def key_demands(asked: KeyDemands, *, passkey: bool) -> list[str | Promise]:
                 asked.attested,
                 _("It has to prove who made it. If your browser asks, let this site see the make and model."),
             ),
-            (bool(asked.allowed), _("Only certain models will do.")),
+            (
+                bool(asked.allowed) and not products(asked.allowed),
+                _("Only certain models will do. Ask your administrator which."),
+            ),
             (bool(asked.denied) and not asked.allowed, _("Some models are not accepted.")),
         ]
         if holds

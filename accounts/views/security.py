@@ -25,6 +25,7 @@ class SecurityView(Page):
         me, asked = self.me, policy()
         allowed, live = asked.allowed_methods(me), methods.live(me)
         factors = [b for b in live if b.kind != Binding.Kind.RECOVERY_CODE]
+        shown = self.shown(factors, allowed)
         return self.show(
             "mfa/index.html",
             status={
@@ -32,7 +33,8 @@ class SecurityView(Page):
                 "policy_sentence": _demand_sentence(me, demanded=asked.is_demanded(me)),
                 "last_sign_in": me.last_login,
             },
-            factors=self.shown(factors, allowed),
+            factors=shown,
+            lacking=not any(one.accepted for one in shown),
             recovery=self.codes(live),
             suggestion=_suggestion(factors, allowed),
             add_url=reverse("mfa_enrol"),
@@ -47,7 +49,7 @@ class SecurityView(Page):
         return [
             factor(
                 b,
-                preferred=choice and b.kind == first,
+                preferred=choice and b.kind == first and b in accepted,
                 can_remove=policy().may_remove(self.me, b.pk),
                 accepted=b in accepted,
                 now=now,

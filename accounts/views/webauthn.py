@@ -33,7 +33,7 @@ class KeysView(Page):
         owned = [binding for binding in methods.live(self.me) if binding.kind == Method.WEBAUTHN]
         accepted = methods.accepted(self.me, owned, policy().allowed_methods(self.me))
         items = [self.item(each, accepted=each in accepted) for each in owned]
-        return self.show("mfa/webauthn/authenticator_list.html", items=items)
+        return self.show("mfa/webauthn/authenticator_list.html", items=items, lacking=not accepted)
 
     def item(self, binding: Binding, *, accepted: bool) -> dict[str, Any]:
         """One key as the list shows it."""

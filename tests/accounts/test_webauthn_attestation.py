@@ -112,6 +112,10 @@ def test_the_attestation_key_may_be_of_another_kind(kind):
     assert enrolled(attested_key(MAKER.leaf(signer), signer=signer)).attested
 
 
+def test_an_empty_list_of_certificates_is_no_self_attestation():
+    refused(SoftKey(attestation="packed", x5c=[]), webauthn_errors.AttestationRefused, KeyDemands())
+
+
 def test_a_key_that_says_nothing_is_refused_where_attestation_is_demanded():
     refused(SoftKey(aaguid=MODEL.bytes), webauthn_errors.NotAttested)
 
@@ -265,6 +269,21 @@ def test_a_chain_in_the_wrong_order_is_untrusted():
     leaf = MAKER.leaf(signer, issuer=lower.subject, signer=two)
     assert enrolled(attested_key(leaf, lower, upper, signer=signer)).attested
     refused(attested_key(leaf, upper, lower, signer=signer), webauthn_errors.AttestationUntrusted)
+
+
+@pytest.mark.parametrize("length", [5, 6])
+def test_a_chain_is_five_certificates_at_most(length):
+    signer, issuing, issuer, chain = new_key(), MAKER.key, MAKER.subject, []
+    for number in range(length - 1):
+        key = new_key()
+        made = certify(common_name(f"CA {number}"), key.public_key(), issuer=issuer, signer=issuing, ca=True)
+        chain.insert(0, made)
+        issuing, issuer = key, made.subject
+    key = attested_key(MAKER.leaf(signer, issuer=issuer, signer=issuing), *chain, signer=signer)
+    if length > 5:
+        refused(key, webauthn_errors.AttestationRefused)
+    else:
+        assert enrolled(key).attested
 
 
 def test_a_weak_key_is_untrusted(roots):

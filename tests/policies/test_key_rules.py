@@ -474,6 +474,14 @@ def test_the_list_says_which_keys_are_no_longer_enough(page):
     text = text_of(client.get(reverse(page)))
     assert text.count("No longer enough") == 1
     assert text.index("Blue key") < text.index("no longer takes this key for enough") < text.index("Green key")
+    assert "Add one that it accepts" not in text
+
+
+@pytest.mark.parametrize("page", ["mfa_index", "mfa_list_webauthn"])
+def test_the_list_asks_for_a_better_one_where_there_is_none(page):
+    person, binding = with_key(plain())
+    publish_rules(person.tenant, **DENYING, enforcement="optional")
+    assert "Add one that it accepts" in text_of(fresh_client(person, binding).get(reverse(page)))
 
 
 def test_the_list_says_which_method_is_no_longer_enough():
@@ -488,9 +496,16 @@ def test_the_list_says_which_method_is_no_longer_enough():
 def test_the_page_says_what_a_new_key_has_to_be():
     person = UserFactory(tenant=TenantFactory(rules={**VERIFYING, **DEVICE_BOUND, **ATTESTING, **LISTED}))
     text = text_of(client_of(person).get(reverse("mfa_add_webauthn")))
-    for sentence in ("ask for your fingerprint", "stay on one device", "who made it", "Only certain models"):
+    for sentence in (
+        "ask for your fingerprint",
+        "stay on one device",
+        "who made it",
+        "Only certain models will do, among",
+    ):
         assert sentence in text
     assert "Security Key NFC by Yubico" in text
+    unnamed = UserFactory(tenant=TenantFactory(rules={"aaguids_allowed": [str(uuid.uuid4())]}))
+    assert "Ask your administrator which" in text_of(client_of(unnamed).get(reverse("mfa_add_webauthn")))
     lax = text_of(client_of(UserFactory(tenant=TenantFactory())).get(reverse("mfa_add_webauthn")))
     assert "What your organisation accepts" not in lax
     denying = text_of(client_of(UserFactory(tenant=TenantFactory(rules=DENYING))).get(reverse("mfa_add_webauthn")))

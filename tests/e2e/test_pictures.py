@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.authenticators import recovery_codes, totp
 from accounts.models import Tenant, User
+from policies.flows import drafts
 from tests.e2e.album import LARGEST, Album
 from tests.e2e.people import add_key
 from tests.e2e.walk import LOGIN, choose, confirm_app, give_code, heading, sign_in
@@ -39,7 +40,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 NAMES = {
     *("sign-in", "second-factor", "enrolment", "authenticator-app", "recovery-codes"),
-    *("security", "security-dark", "security-phone", "people", "policy"),
+    *("security", "security-dark", "security-phone", "people", "policy", "policy-tried"),
 }
 MORNING = datetime(2027, 3, 15, 9, 30, tzinfo=UTC)
 DESK = {"viewport": {"width": 1000, "height": 640}, "device_scale_factor": 1.5}
@@ -175,9 +176,21 @@ def test_people_in_the_console(console: Page, album: Album, acme, dana, clock: C
 
 
 def test_the_policy_in_the_console(console: Page, album: Album, acme):
+    for name in ("Bea", "Cem", "Dov", "Eva"):
+        person = UserFactory(tenant=acme, email=f"{name.lower()}@acme.example", name=f"{name} Example")
+        if name != "Cem":
+            enrol_totp(person)
+    ada = User.objects.get(email="ada@acme.example")
+    draft = acme.policy.versions.get().document | {"enforcement": "always", "grace_days": 0}
+    draft |= {"strength": {"user": "phishing_resistant"}}
+    drafts.save(acme.policy, draft, enabled=True, actor=ada, revision=0)
     console.goto(f"/admin/policies/mfapolicy/{acme.policy.pk}/change/")
     heading(console, "Policy of Acme Health")
     album.take(console, "policy", whole=False)
+    console.goto(f"/admin/policies/mfapolicy/{acme.policy.pk}/try/")
+    console.get_by_role("button", name="Try it").click()
+    expect(console.get_by_role("heading", name="3 people would be stopped who get in today")).to_be_visible()
+    album.take(console, "policy-tried", whole=False)
 
 
 def test_every_picture_is_small_enough_to_look_at_them_all_at_once():

@@ -54,11 +54,15 @@ def options(person: User) -> list[Option]:
 
     (Who owns only what is no longer allowed proves that first, and then enrols something better.)
     """
+    every, allowed = all_options(person), set(policy().allowed_methods(person))
+    return [option for option in every if option.method in allowed] or every
+
+
+def all_options(person: User) -> list[Option]:
+    """What the person owns, whatever the policy says of it, keys first."""
     now = timezone.now()
     owned = {Method(b.kind): b for b in live(person) if b.kind != Method.WEBAUTHN or b.locked_at is None}
-    allowed = set(policy().allowed_methods(person))
-    offered = [m for m in _RANK if m in owned and m in allowed] or [m for m in _RANK if m in owned]
-    return [_option(method, owned[method], now) for method in offered]
+    return [_option(method, owned[method], now) for method in _RANK if method in owned]
 
 
 def accepted(person: User, factors: list[Binding], allowed: Collection[Method]) -> list[Binding]:

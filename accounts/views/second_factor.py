@@ -141,10 +141,13 @@ class SecondFactorView(FactorPage):
 
     @cached_property
     def offered(self) -> list[methods.Option]:
-        """Only what would do: where a key is demanded, an app is not offered beside it."""
-        owned = methods.options(self.person)
+        """Only what would do: where a key is demanded, an app is not offered beside it.
+
+        Recovery codes may do for a locked app even where the policy does not list them.
+        """
         enough = self.why.satisfied_by if self.why else ()
-        return [option for option in owned if option.method in enough] or owned
+        found = [option for option in methods.all_options(self.person) if option.method in enough]
+        return found or methods.options(self.person)
 
     @cached_property
     def why(self) -> Explanation | None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from accounts.assurance import Method, Proof
+from policies.demands import is_accepted, personal
 from policies.engine import decide
 from policies.terms import ADMINISTRATOR, LOCAL, Decision, Enrolled, Facts, Outcome, Reason, Rules
 
@@ -73,9 +74,15 @@ def sign_in(rules: Rules | None, facts: Facts, now: datetime) -> Forecast:
 
 
 def _answered(rules: Rules | None, asked: Decision, now: datetime) -> Decision:
-    """After the step-up is answered by the preferred method, with the first authenticator of it that will do."""
+    """After the step-up is answered by the preferred method, with the first authenticator of it that will do.
+
+    Of several keys the page asks for those that the policy accepts, so they come first.
+    """
     facts, preferred = asked.facts, asked.satisfied_by[0]
     ready = [one for one in facts.enrolled if one.usable and one.method is preferred]
+    if rules is not None:
+        stated = personal(rules, facts)
+        ready.sort(key=lambda one: not is_accepted(stated, one))
     after = (decide(rules, replace(facts, proofs=(*facts.proofs, proof_by(one, now))), now) for one in ready)
     return next(one for one in after if one.outcome is not Outcome.STEP_UP)
 

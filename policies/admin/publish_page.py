@@ -15,9 +15,10 @@ from policies import document as documents
 from policies import floor as floors
 from policies.admin.policy_pages import PolicyPage
 from policies.admin.publish_form import PublishForm
+from policies.admin.versions import Standing
 from policies.admin.wording import NAMES, Wording, readable
 from policies.document import DocumentError
-from policies.errors import StaleDraft
+from policies.errors import LocksOut, StaleDraft
 from policies.flows import drafts, publish
 from policies.models import PolicyDraft, PolicyVersion
 
@@ -109,6 +110,7 @@ class PublishPage(PolicyPage):
             draft=draft,
             before=before,
             change=change,
+            waiting=Standing.of(self.policy, timezone.now()).waiting,
             is_outdated=before is not None and draft.based_on != before.number,
             would_be_refused=self.refusals(draft),
             administrators=self.administrators(draft),
@@ -118,7 +120,8 @@ class PublishPage(PolicyPage):
     def refusals(self, draft: PolicyDraft) -> list[str]:
         """Why it would be refused if it were published now, in sentences."""
         why = publish.refusal(self.policy, draft.document, enabled=draft.enabled, now=timezone.now())
-        return [] if why is None else sentences_of(why)
+        also = [_("On trial it can be published all the same: that stops nobody.")] if isinstance(why, LocksOut) else []
+        return [] if why is None else sentences_of(why) + also
 
     def administrators(self, draft: PolicyDraft) -> dict[str, Any]:
         """The administrators who would get in by what they own, and those who would not."""

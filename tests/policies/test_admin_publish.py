@@ -247,6 +247,9 @@ def test_only_what_ends_a_protection_is_asked_about(
 
 def test_a_lock_out_names_whom_it_would_stop(client: Client, administrator: User, tenant: Tenant) -> None:
     drafted(administrator, strength={"administrator": "phishing_resistant"})
+    page = client.get(page_of(tenant))
+    assert "On trial it can be published all the same" in page.content.decode()
+    assert "still waits for its confirmation" not in page.content.decode()
     (sentence,) = errors_of(post(client, tenant, reason="Keys for all."))["__all__"]
     assert sentence == "Nobody could administer this tenant any more. These would be stopped: ada@acme.example."
     assert in_force(tenant) == 1
@@ -365,6 +368,7 @@ def test_while_one_waits_the_next_falls_back_to_what_was_confirmed(
 ) -> None:
     published(administrator, grace_days=2, how={"until_confirmed": True})
     drafted(administrator, grace_days=3)
+    assert "Version 2 still waits for its confirmation." in client.get(page_of(tenant)).content.decode()
     assert post(client, tenant, until_confirmed="on").status_code == 302
     clock.forward(timedelta(minutes=15))
     assert in_force(tenant) == 1

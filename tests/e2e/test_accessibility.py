@@ -104,6 +104,12 @@ def visit(page: Page, assert_accessible: Check) -> Callable[..., Response]:
     return go
 
 
+def ask_why(page: Page) -> None:
+    """Have the page say why somebody is stopped."""
+    page.get_by_text("Why am I seeing this?").click()
+    expect(page.get_by_text("Decided by version")).to_be_visible()
+
+
 def test_the_pages_for_strangers(page: Page, visit, assert_accessible):
     visit(LOGIN, "Sign in")
     visit("/accounts/signup/", "Create an account")
@@ -178,6 +184,7 @@ def test_the_pages_of_signing_in(page: Page, person, assert_accessible, clock):
     add_key(person, "Blue key")
     give_password(page, person)
     heading(page, "Verify it’s you")
+    ask_why(page)
     assert_accessible(page)
     choose(page, "Recovery code")
     expect(page.get_by_label("Recovery code")).to_be_focused()
@@ -202,7 +209,7 @@ def test_the_pages_of_a_first_enrolment(page: Page, person, assert_accessible, a
     publish_rules(person.tenant, passkey_login=True)
     sign_in(page, person)
     heading(page, "Set up two-step verification")
-    page.get_by_text("Why am I asked for this?").click()
+    ask_why(page)
     assert_accessible(page)
     choose(page, "Passkey")
     heading(page, "Add a passkey")
@@ -275,10 +282,12 @@ def test_the_pages_of_the_account(page: Page, person, signed_in, visit, assert_a
     visit("/nothing/here/", "There is no such page", 404)
 
 
-def test_confirming_that_it_is_you_by_each_method(page: Page, person, signed_in, visit, clock):
+def test_confirming_that_it_is_you_by_each_method(page: Page, person, signed_in, visit, assert_accessible, clock):
     own_everything(page.context, person, signed_in, clock)
     clock.forward(timedelta(minutes=6))
     visit("/accounts/2fa/turn-off/", "Confirm it’s you")
+    ask_why(page)
+    assert_accessible(page)
     plain = UserFactory(tenant=person.tenant)
     signed_in(page.context, plain)
     clock.forward(timedelta(minutes=6))
@@ -302,10 +311,23 @@ def test_the_pages_of_somebody_in_grace(page: Page, signed_in, visit, clock):
     visit("/accounts/2fa/enrol/", "Set up two-step verification")
 
 
-def test_the_page_of_who_cannot_go_on(page: Page, person, signed_in, visit):
+def test_the_page_of_who_cannot_go_on(page: Page, person, signed_in, visit, assert_accessible):
     signed_in(page.context, person)
     Tenant.objects.filter(pk=person.tenant_id).update(is_active=False)
     visit("/", "You cannot go on", 403)
+    ask_why(page)
+    assert_accessible(page)
+
+
+def test_a_step_up_of_a_session_and_the_end_of_an_unused_one(page: Page, person, signed_in, visit, clock):
+    signed_in(page.context, person)
+    add_key(person, "The blue key on the key ring with the torch")
+    visit("/", "Verify it’s you")
+    ask_why(page)
+    expect(page.get_by_text("The blue key on the key ring").first).to_be_visible()
+    clock.forward(timedelta(minutes=31))
+    visit("/", "Sign in")
+    expect(page.get_by_text("You were signed out because nothing happened here for 30 minutes.")).to_be_visible()
 
 
 @pytest.mark.parametrize(

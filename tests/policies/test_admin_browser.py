@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from accounts.models import Binding, Session, Tenant, User
 from audit.models import AuditEvent
-from policies.models import MFAPolicy
+from policies.models import DecidedSignIn, MFAPolicy
 from tests.factories import enrol_recovery_codes, verified_client
 from tests.harness.browser import SCHEMES, Complaints, accessibility_violations
 from tests.policies.admin_scene import Side, a_group, root, url
@@ -30,6 +30,12 @@ def enter(context: BrowserContext, site: str, client: Client) -> None:
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
 
 
+def a_sign_in(side: Side) -> DecidedSignIn:
+    """What is kept of a sign-in that was asked for a second factor."""
+    side.person_client.get("/")
+    return DecidedSignIn.objects.filter(person_id=side.person.pk).latest("at")
+
+
 def addresses(side: Side) -> list[str]:
     """Every kind of page: lists, forms, read-only pages, histories, confirmations."""
     person, policy = side.person, side.tenant.policy
@@ -46,6 +52,8 @@ def addresses(side: Side) -> list[str]:
         url(User, "history", person.pk),
         url(User, "delete", person.pk),
         url(Group, "delete", a_group().pk),
+        url(User, "sign_ins", person.pk),
+        url(User, "sign_in", person.pk, a_sign_in(side).pk),
         f"{reverse('admin:accounts_user_reset_mfa')}?ids={person.pk}",
         f"{reverse('admin:accounts_user_extend_deadline')}?ids={person.pk}",
     ]

@@ -97,6 +97,7 @@ def a_factor(**changes: Any) -> SimpleNamespace:
         "locked": False,
         "paused_until": None,
         "can_remove": True,
+        "accepted": True,
         "why_not": "",
         "passwordless": False,
         "edit_url": "/edit/",
@@ -112,6 +113,8 @@ FACTORS = [
     a_factor(kind="webauthn", passwordless=True),
     a_factor(locked=True, can_remove=False, why_not="No."),
     a_factor(paused_until=NOW),
+    a_factor(accepted=False),
+    a_factor(kind="webauthn", accepted=False),
 ]
 TOTP = {
     "totp_svg": "",
@@ -233,10 +236,14 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         PERSON,
         {"form": Add(), "passkey": True, "steps": True, "creation_options": {"challenge": "x"}},
     ),
-    "key": ("mfa/webauthn/add_form.html", PERSON, {"form": Add(), "creation_options": {}}),
+    "key": (
+        "mfa/webauthn/add_form.html",
+        PERSON,
+        {"form": Add(), "creation_options": {}, "demands": ["Not <b>these</b>."], "products": ["Solo"]},
+    ),
     "rename key": ("mfa/webauthn/edit_form.html", PERSON, {"form": Address()}),
     "remove key": ("mfa/webauthn/authenticator_confirm_delete.html", PERSON, {"item": FACTORS[1]}),
-    "keys": ("mfa/webauthn/authenticator_list.html", PERSON, {"items": FACTORS}),
+    "keys": ("mfa/webauthn/authenticator_list.html", PERSON, {"items": FACTORS, "lacking": True}),
     "codes": ("mfa/recovery_codes/show.html", PERSON, {**CODES, "steps": True}),
     "codes left": ("mfa/recovery_codes/index.html", PERSON, {"unused_count": 1, "total": 10, "made_at": NOW}),
     "new codes": ("mfa/recovery_codes/generate.html", PERSON, {}),

@@ -12,7 +12,7 @@ from policies import floor as floors
 from policies.admin.draft_form.fields import WholeNumber, options
 from policies.admin.draft_form.ground import Ground
 from policies.admin.draft_form.rules import LEVELS, MINIMUM, NUMBERS, STRENGTHS, VERIFICATIONS
-from policies.admin.draft_form.terms import METHOD_NAMES, ROLE_NAMES, source_name
+from policies.admin.draft_form.terms import EVERY, FOR_ROLES, METHOD_NAMES, source_name
 
 Fields = dict[str, Any]
 
@@ -43,7 +43,7 @@ def _add(fields: Fields, ground: Ground) -> None:
     for role in documents.ROLES:
         others = ground.floor.get("strength", {})
         strong = [name for name in STRENGTHS if not ground.is_weaker("strength", {**others, role: name})]
-        fields[f"strength_{role}"] = options(ROLE_NAMES[role], [(name, STRENGTHS[name]) for name in strong])
+        fields[f"strength_{role}"] = options(FOR_ROLES[role], [(name, STRENGTHS[name]) for name in strong])
 
 
 def _place(place: int) -> Any:
@@ -64,7 +64,7 @@ def _narrow_lists(fields: Fields, ground: Ground) -> None:
         ("scope_roles", scope.get("roles", ())),
         ("trusted_browser_never", ground.floor.get("trusted_browser_never", ())),
     ):
-        fields[name].choices = [(role, ROLE_NAMES[role]) for role in documents.ROLES if role not in chosen]
+        fields[name].choices = [(role, EVERY[role]) for role in documents.ROLES if role not in chosen]
 
 
 def _fix(fields: Fields, ground: Ground) -> None:

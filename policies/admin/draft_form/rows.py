@@ -13,7 +13,7 @@ from accounts.models.people import normalise_address
 from policies import document as documents
 from policies.admin.draft_form.fields import Words, boxes, words
 from policies.admin.draft_form.ground import Ground
-from policies.admin.draft_form.terms import METHOD_NAMES, ROLE_NAMES, kept, source_name
+from policies.admin.draft_form.terms import EVERY, METHOD_NAMES, ROLE_NAMES, kept, source_name
 from policies.document_fields import LONGEST, MOST
 from policies.terms import ADMINISTRATOR, LOCAL, Excluded
 
@@ -97,7 +97,7 @@ class ExcludeRow(Row):
         choices: list[Any] = [("", _("Choose…")), (PERSON, _("A person, by mail address"))]
         if self.ground.groups:
             choices.append((_("Groups"), [(f"group:{name}", name) for name in self.ground.groups]))
-        choices += [(f"role:{role}", ROLE_NAMES[role]) for role in documents.ROLES if role != ADMINISTRATOR]
+        choices += [(f"role:{role}", EVERY[role]) for role in documents.ROLES if role != ADMINISTRATOR]
         return choices + [(f"source:{name}", source_name(name)) for name in sources]
 
     def clean(self) -> dict[str, Any]:

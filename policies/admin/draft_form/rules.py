@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policies import document as documents
 from policies.admin.draft_form.fields import Lines, Products, WholeNumber, boxes, options, words, yes_or_no
-from policies.admin.draft_form.terms import ROLE_NAMES
+from policies.admin.draft_form.terms import EVERY
 from policies.document_fields import MAX_AGE_MINUTES
 from policies.terms import Enforcement, UserVerification
 
@@ -40,7 +40,7 @@ NUMBERS: Final = {
     "administrators_idle_minutes": _("An administrator’s ends after (minutes)"),
     "fresh_minutes": _("Before a sensitive change it may be this old (minutes)"),
 }
-_ROLES: Final = [(role, ROLE_NAMES[role]) for role in documents.ROLES]
+_ROLES: Final = [(role, EVERY[role]) for role in documents.ROLES]
 
 
 def _account(label: object) -> forms.CharField:

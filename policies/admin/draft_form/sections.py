@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from policies import document as documents
 from policies.admin.draft_form.form import DraftForm
 from policies.admin.draft_form.rows import Row, Rows
-from policies.admin.draft_form.terms import METHOD_NAMES, ROLE_NAMES
+from policies.admin.draft_form.terms import EVERY, METHOD_NAMES
 from policies.admin.effect_sentences import Told
 
 Words = str | Promise
@@ -70,8 +70,8 @@ _GROUPS: Final[Mapping[str, tuple[Words, Words]]] = {
         gettext_lazy("Nothing is demanded of them until then. There are no exceptions for administrators."),
     ),
     "tests": (
-        gettext_lazy("Tests"),
-        gettext_lazy("Each is somebody who signs in with a right password, and with all that they have."),
+        gettext_lazy("Who signs in, and what is to come of it"),
+        gettext_lazy("Each test is somebody who types the right password and has these methods at hand."),
     ),
 }
 """What a rule of several fields is called, and what it means."""
@@ -208,7 +208,7 @@ def _products_note(key: str, aaguids: Sequence[str]) -> str:
 
 
 def _people(scope: Mapping[str, Any]) -> list[str]:
-    roles = [str(ROLE_NAMES[role]) for role in scope["roles"]]
+    roles = [str(EVERY[role]) for role in scope["roles"]]
     return [*roles, *scope["groups"], *scope["sources"], *([_("staff")] if scope["staff"] else [])]
 
 

@@ -15,6 +15,8 @@ METHOD_NAMES: Final[dict[str, str | Promise]] = {
     **{method.value: words for method, words in LABELS.items()},
 }
 ROLE_NAMES: Final[dict[str, str | Promise]] = {"user": _("User"), ADMINISTRATOR: _("Administrator")}
+EVERY: Final[dict[str, str | Promise]] = {"user": _("All users"), ADMINISTRATOR: _("All administrators")}
+FOR_ROLES: Final[dict[str, str | Promise]] = {"user": _("For users"), ADMINISTRATOR: _("For administrators")}
 
 
 def source_name(source: str) -> str | Promise:

@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 NAMES = {
     *("sign-in", "second-factor", "enrolment", "authenticator-app", "recovery-codes"),
-    *("security", "security-dark", "security-phone", "people", "policy", "policy-tried"),
+    *("security", "security-dark", "security-phone", "people", "policy", "policy-edited", "policy-tried"),
 }
 MORNING = datetime(2027, 3, 15, 9, 30, tzinfo=UTC)
 DESK = {"viewport": {"width": 1000, "height": 640}, "device_scale_factor": 1.5}
@@ -187,6 +187,9 @@ def test_the_policy_in_the_console(console: Page, album: Album, acme):
     console.goto(f"/admin/policies/mfapolicy/{acme.policy.pk}/change/")
     heading(console, "Policy of Acme Health")
     album.take(console, "policy", whole=False)
+    console.goto(f"/admin/policies/mfapolicy/{acme.policy.pk}/draft/")
+    console.evaluate("document.querySelector('#with-what').scrollIntoView()")
+    album.take(console, "policy-edited", whole=False)
     console.goto(f"/admin/policies/mfapolicy/{acme.policy.pk}/try/")
     console.get_by_role("button", name="Try it").click()
     expect(console.get_by_role("heading", name="3 people would be stopped who get in today")).to_be_visible()

@@ -115,11 +115,16 @@ def _by_evidence(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime)
 
 
 def _is_trusted(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> bool:
-    """Whether the policy takes this browser's trust for a second factor: never in place of owning one."""
-    if facts.trusted_since is None or rules.enforcement is Enforcement.ALWAYS:
+    """Whether the policy takes this browser's trust for a second factor: never in place of owning one.
+
+    Trust ends where anything is enrolled after it (security 67).
+    """
+    since = facts.trusted_since
+    if since is None or rules.enforcement is Enforcement.ALWAYS:
         return False
     return (
-        now < _trusted_until(rules, facts.trusted_since)
+        now < _trusted_until(rules, since)
+        and all(one.bound_at <= since for one in facts.enrolled)
         and not rules.trusted_browser_never & facts.roles
         and required_strength(rules, facts) < Strength.PHISHING_RESISTANT
         and strength_of(evidence.who, spent=(*evidence.live, *evidence.spent)) > Strength.NONE

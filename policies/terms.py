@@ -188,7 +188,7 @@ class Facts:
     they moved or were made anew, which no other may exceed. `extended_to`: what an administrator gave them.
     `proofs`: this session's own; those by an authenticator no longer `enrolled` prove nothing. `signed_in_at`:
     when this session's first factor was proved; None: take its earliest proof. `trusted_since`: when this
-    browser came to be trusted; None: it is not.
+    browser came to be trusted, which nothing enrolled later survives; None: it is not.
     """
 
     role: str

@@ -29,6 +29,7 @@ from tests.policies.scene import (
     DAY,
     HOUR,
     IN_GRACE,
+    KEY,
     KEYS_FOR_USERS,
     KNOWN,
     MINUTE,
@@ -100,6 +101,15 @@ def test_a_decision_says_how_long_it_holds(rule: str, person: str, proved: str, 
     hours, _, minutes = holds_for.partition(":")
     end = NOW + int(hours) * HOUR + int(minutes) * MINUTE if holds_for else None
     assert decide(rules_in(rule), facts_in(person, proved), NOW).valid_until == end
+
+
+@pytest.mark.security(67)
+@pytest.mark.parametrize("since", [TICK, 0 * TICK, -TICK], ids=["after", "at once", "before"])
+def test_a_factor_that_is_enrolled_ends_the_trust_in_every_browser(since: timedelta) -> None:
+    added = replace(KEY, bound_at=NOW - HOUR + since)
+    owner = facts(TOTP, added, trusted_since=NOW - HOUR)
+    outcome = decide(rules(trusted_browser_days=30), owner, NOW).outcome
+    assert outcome is (Outcome.STEP_UP if since > 0 * TICK else Outcome.ALLOW)
 
 
 class TestTime:

@@ -309,6 +309,8 @@ def test_trust_in_a_browser_opens_nothing_where_a_key_is_demanded(rule: Rules, p
         assert not rule.trusted_browser_never & person.roles
         assert any(one.usable for one in person.enrolled) or not is_demanded(rule, person, NOW)
         assert not is_break_glass(rule, person)
+        assert person.trusted_since is not None
+        assert all(one.bound_at <= person.trusted_since for one in person.enrolled)
         untrusted = decide(rule, replace(person, trusted_since=None), NOW)
         assert untrusted.outcome is Outcome.STEP_UP
         assert decision.reasons[1:] == tuple(one for one in untrusted.reasons if one is not Reason.NOTHING_USABLE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -176,9 +176,8 @@ def gather_many(people: Iterable[User]) -> dict[uuid.UUID, Facts]:
     owned: dict[uuid.UUID, list[Enrolled]] = defaultdict(list)
     groups: dict[uuid.UUID, set[str]] = defaultdict(set)
     ring = key_ids()
-    for binding in _bindings_of(people):
-        credential = binding.credential if binding.kind == Method.WEBAUTHN else None
-        owned[binding.person_id].append(as_enrolled(binding, credential, ring, has_codes=binding.has_codes))
+    for person_id, *columns in _owned_by(people):
+        owned[person_id].append(as_enrolled(Owned(*columns), ring))
     memberships = User.groups.through.objects.filter(user__in=people)
     for person_id, name in memberships.values_list("user_id", "group__name"):
         groups[person_id].add(name)
@@ -188,36 +187,62 @@ def gather_many(people: Iterable[User]) -> dict[uuid.UUID, Facts]:
     }
 
 
-def _bindings_of(people: list[User]) -> QuerySet[Any]:
+class Owned(NamedTuple):
+    """What decisions depend on of one authenticator's rows; what only keys have is None for others."""
+
+    binding: uuid.UUID
+    kind: str
+    bound_at: datetime
+    locked_at: datetime | None
+    sealed_under: str
+    has_codes: bool
+    user_verified: bool | None = None
+    aaguid: uuid.UUID | None = None
+    synced: bool | None = None
+    attested: bool | None = None
+
+
+_BINDING = ("id", "kind", "bound_at", "locked_at", "sealed_under", "has_codes")
+_CREDENTIAL = ("user_verified", "aaguid", "backup_eligible", "attested")
+
+
+def _owned_by(people: list[User]) -> QuerySet[Binding, tuple[Any, ...]]:
+    """Per live authenticator its owner's id, and the columns of `Owned`: a million of them make no million models."""
     left = RecoveryCode.objects.filter(binding=OuterRef("pk"), used_at=None)
-    live = Binding.objects.filter(person__in=people, unbound_at=None).order_by("bound_at")
-    return live.select_related("credential").annotate(has_codes=Exists(left))
+    live = Binding.objects.filter(person__in=[person.pk for person in people], unbound_at=None).order_by("bound_at")
+    of_keys = [f"credential__{name}" for name in _CREDENTIAL]
+    return live.annotate(has_codes=Exists(left)).values_list("person_id", *_BINDING, *of_keys)
 
 
 def enrolled(person: User) -> tuple[Enrolled, ...]:
     """The person's live authenticators. Locked ones, used-up code sets and lost keys are owned but not usable."""
     ring = key_ids()
     return tuple(
-        as_enrolled(binding, credential, ring, has_codes=bool(left))
+        as_enrolled(_owned(binding, credential, has_codes=bool(left)), ring)
         for binding, credential, left in methods.owned(person)
     )
 
 
-def as_enrolled(
-    binding: Binding, credential: WebAuthnCredential | None, ring: frozenset[str], *, has_codes: bool
-) -> Enrolled:
+def _owned(binding: Binding, credential: WebAuthnCredential | None, *, has_codes: bool) -> Owned:
+    stated = (binding.pk, binding.kind, binding.bound_at, binding.locked_at, binding.sealed_under, has_codes)
+    if credential is None:
+        return Owned(*stated)
+    return Owned(*stated, credential.user_verified, credential.aaguid, credential.backup_eligible, credential.attested)
+
+
+def as_enrolled(one: Owned, ring: frozenset[str]) -> Enrolled:
     """One authenticator as the engine sees it; `ring` are the ids of the keys that can open secrets."""
     return Enrolled(
-        method=Method(binding.kind),
-        binding=binding.pk,
-        bound_at=binding.bound_at,
-        user_verified=credential is not None and credential.user_verified,
-        usable=binding.locked_at is None
-        and (not binding.sealed_under or binding.sealed_under in ring)
-        and (has_codes or binding.kind != Method.RECOVERY_CODE),
-        aaguid=None if credential is None else credential.aaguid,
-        synced=credential is not None and credential.backup_eligible,
-        attested=credential is not None and credential.attested,
+        method=Method(one.kind),
+        binding=one.binding,
+        bound_at=one.bound_at,
+        user_verified=bool(one.user_verified),
+        usable=one.locked_at is None
+        and (not one.sealed_under or one.sealed_under in ring)
+        and (one.has_codes or one.kind != Method.RECOVERY_CODE),
+        aaguid=one.aaguid,
+        synced=bool(one.synced),
+        attested=bool(one.attested),
     )
 
 

@@ -27,6 +27,11 @@ from tests.policies.publishing_scene import (
 pytestmark = pytest.mark.django_db
 
 
+SCHEMA_1 = {"schema", "name", "description", "enforcement", "scope", "allowed", "strength", "grace_days"} | {
+    *("passkey_login", "second_factor_hours", "idle_minutes", "administrators_idle_minutes", "fresh_minutes")
+}
+
+
 @pytest.fixture
 def actor() -> User:
     return administrator()
@@ -107,6 +112,17 @@ def test_one_that_was_begun_before_another_publish_is_not_published(actor):
     assert drafts.draft_of(actor.tenant.policy) is not None
 
 
+def test_who_has_seen_the_difference_lets_a_draft_go_on_from_there(actor):
+    drafted(actor, grace_days=3)
+    publish_rules(actor.tenant, grace_days=4)
+    draft = drafts.rebase(actor.tenant.policy, actor=actor, revision=1)
+    assert (draft.based_on, draft.revision, draft.document["grace_days"]) == (2, 2, 3)
+    assert [event.payload["revision"] for event in events("policy:draft_saved", actor.tenant)] == [1, 2]
+    with pytest.raises(StaleDraft):
+        drafts.rebase(actor.tenant.policy, actor=actor, revision=1)
+    assert publish(actor, revision=2).number == 3
+
+
 def test_back_to_an_old_version_is_a_new_one_that_says_the_same(actor):
     since = facts.rules_of(actor.tenant_id).enforced_since
     published(actor, enforcement="optional", grace_days=90)
@@ -125,13 +141,10 @@ def test_back_to_an_old_version_is_a_new_one_that_says_the_same(actor):
 
 def test_an_old_version_of_an_older_schema_is_begun_from_in_todays(actor):
     policy = actor.tenant.policy
-    old = {
-        key: value
-        for key, value in document(enforcement="off", schema=1).items()
-        if key in ("schema", "name", "description", "enforcement", "allowed", "strength", "grace_days")
-    }
+    old = {key: value for key, value in document(enforcement="off", schema=1).items() if key in SCHEMA_1}
     version = PolicyVersion.objects.create(policy=policy, number=7, schema=1, document=old, enabled=True)
-    assert drafts.begin(policy, version, actor=actor).document == document(enforcement="optional")
+    draft = drafts.begin(policy, version, actor=actor)
+    assert draft.document == document(enforcement="optional", administrators_grace_days=14)
 
 
 class TestRefusals:
@@ -162,6 +175,7 @@ class TestRefusals:
                 lambda by: drafts.save(policy, document(), enabled=False, actor=by, revision=1),
                 lambda by: drafts.begin(policy, version, actor=by),
                 lambda by: drafts.discard(policy, actor=by, revision=1),
+                lambda by: drafts.rebase(policy, actor=by, revision=1),
                 lambda by, session=session: drafts.publish(policy, actor=by, session=session, revision=1, reason="x"),
             ):
                 with pytest.raises(NotAllowed):

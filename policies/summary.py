@@ -189,4 +189,4 @@ METHOD_NAMES: Final = {
     "sms_code": _("Code by SMS"),
 }
 ROLE_NAMES: Final = {"user": _("users"), "administrator": _("administrators")}
-_KINDS: Final = {"person": _("the person"), "group": _("the group"), "role": "", "source": _("the source")}
+_KINDS: Final = {"person": "", "group": _("the group"), "role": "", "source": _("the source")}

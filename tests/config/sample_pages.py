@@ -22,7 +22,7 @@ WHY = Explanation(
     reasons=("It is required.", "There is no grace."),
     facts=(("Role", "Administrator"), ("Security key “<b>”", "not accepted: its product is refused")),
     deadline="The time to set it up ended on 1 May 2030, 14:00 (Europe/Berlin).",
-    way_out="This would do, once it is set up: Passkey or security key.",
+    way_out="This would do, once it is set up: WebAuthn.",
     version="Decided by version 7 of the policy.",
     contact="the <desk>",
 )

@@ -133,7 +133,7 @@ def test_a_change_is_told_by_what_goes_and_what_comes() -> None:
 
 
 def test_whom_an_exclude_names() -> None:
-    assert whom(exclude(value="ada@acme.example")) == "the person ada@acme.example"
+    assert whom(exclude(value="ada@acme.example")) == "ada@acme.example"
     assert whom(exclude("role", "user")) == "users"
 
 

@@ -50,7 +50,7 @@ key_rules = st.builds(
     allowed=mostly(frozenset(), frozenset(), frozenset({PRODUCT}), frozenset({PRODUCT, OTHER_PRODUCT})),
     denied=mostly(frozenset(), frozenset(), frozenset({PRODUCT})),
     synced=mostly(True, True, False),
-)
+).filter(lambda keys: not keys.allowed or keys.allowed - keys.denied)  # no document contradicts itself there
 excludes = st.lists(
     st.builds(
         lambda named, until: Exclude(*named, until),

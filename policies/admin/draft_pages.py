@@ -24,7 +24,6 @@ from policies.admin.effect_sentences import Told, told_by
 from policies.admin.effects import effects_of
 from policies.admin.policy_pages import PolicyPage, page_url
 from policies.admin.wording import Change, State, Wording
-from policies.document import DocumentError
 from policies.errors import StaleDraft
 from policies.flows import drafts, publish
 from policies.models import MFAPolicy, PolicyDraft, PolicyVersion
@@ -59,6 +58,11 @@ class Beginning:
         if self.draft is None:
             return {"draft": "", "revision": 0, "based_on": self.number}
         return {"draft": str(self.draft.pk), "revision": self.draft.revision, "based_on": self.draft.based_on}
+
+    def says(self, form: DraftForm) -> bool:
+        """Whether the draft is what a valid form states: sent twice, it was saved by the first."""
+        draft, typed = self.draft, form.cleaned_data["enabled"]
+        return draft is not None and (draft.document, draft.enabled) == (form.document, typed)
 
     @property
     def is_outrun(self) -> bool:
@@ -100,15 +104,14 @@ class DraftPage(EditingPage):
         try:
             self.save(beginning, form)
         except StaleDraft:
-            return self.page(beginning, form, stale=self.stale(beginning, form))
-        except DocumentError as error:
-            form.refuse(error.errors)
-            return self.page(beginning, form)
+            beginning = beginning_of(self.policy)
+            if not beginning.says(form):
+                return self.page(beginning, form, stale=self.stale(beginning, form))
         messages.success(request, _("The draft is saved. Nothing has changed for anybody yet."))
         return redirect(page_url(self.policy.pk, "try" if "try" in request.POST else "draft"))
 
     def save(self, beginning: Beginning, form: DraftForm) -> None:
-        """Save what a valid form states. Raises StaleDraft or DocumentError.
+        """Save what a valid form states. Raises StaleDraft.
 
         A draft that was dropped and begun anew is another one, though it counts its revisions from 1 again.
         """

@@ -530,8 +530,12 @@ def test_what_the_platform_demands_is_shown_and_cannot_be_changed(
         assert stated(form) == documents.default_document() | kept
     else:
         assert {where.removeprefix("rule_") for where in wrong(form)} == set(typed)
-    notes = [note for section in sections_of(form, {}) for rule in section.rules for note in rule.notes]
-    assert any("The platform demands" in str(note) for note in notes)
+    assert any("The platform demands" in note for note in notes(form))
+
+
+def notes(form: DraftForm) -> list[str]:
+    """What the page says of the platform."""
+    return [str(note) for section in sections_of(form, {}) for rule in section.rules for note in rule.notes]
 
 
 def test_bounds_are_as_narrow_as_the_floor(actor: User, settings: Any) -> None:
@@ -540,6 +544,26 @@ def test_bounds_are_as_narrow_as_the_floor(actor: User, settings: Any) -> None:
     assert form.errors["grace_days"] == ["Give a whole number from 0 to 7, with the digits 0 to 9."]
     assert stated(filled(actor, grace_days="7"))["second_factor_hours"] == 8
     assert wrong(filled(actor, user_verification="discouraged")) == ["rule_user_verification"]
+    assert notes(filled(actor)) == [
+        "The platform demands this much at least.",
+        "The platform allows 0 to 7.",
+        "The platform allows 1 to 8.",
+    ]
+
+
+def test_a_floor_that_leaves_everything_open_or_is_about_what_is_not_asked_for_breaks_nothing(
+    actor: User, settings: Any
+) -> None:
+    settings.MFA_POLICY_FLOOR = '{"minimum_factors": 1, "trusted_browser_days": 7, "attestation": "none"}'
+    assert stated(filled(actor)) == documents.default_document()
+    assert notes(filled(actor)) == ["The platform demands this much at least."] * 2
+
+
+def test_products_that_the_platform_refuses_are_named(actor: User, settings: Any) -> None:
+    settings.MFA_POLICY_FLOOR = f'{{"aaguids_denied": ["{TITAN}"]}}'
+    assert stated(filled(actor))["aaguids_denied"] == [TITAN]
+    assert wrong(filled(actor, aaguids_denied=SOLO)) == ["rule_aaguids_denied"]
+    assert notes(filled(actor)) == [f"The platform always refuses these: {TITAN}."]
 
 
 def test_lists_keep_within_the_floor(tenant: Tenant, actor: User, settings: Any) -> None:
@@ -553,6 +577,12 @@ def test_lists_keep_within_the_floor(tenant: Tenant, actor: User, settings: Any)
     assert wrong(filled(actor, aaguids_allowed=SOLO)) == ["rule_aaguids_allowed"]
     assert wrong(filled(actor, **ROW | {"excludes_0_whom": "role:user", "excludes_0_until": str(tomorrow())})) == [
         "group_excludes"
+    ]
+    assert notes(filled(actor)) == [
+        "The platform demands it of these at least: All administrators.",
+        "The platform allows no others than these: Passkey or security key.",
+        f"The platform allows no others than these: {TITAN}.",
+        "The platform lets no tenant exclude anybody.",
     ]
     some = documents.default_document() | {"scope": scope(roles=["user"])}
     assert stated(filled(actor, some, scope_roles=["user"]))["scope"]["roles"] == ["user", "administrator"]

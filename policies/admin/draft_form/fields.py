@@ -21,17 +21,16 @@ class WholeNumber(forms.IntegerField):
     """A whole number between two bounds, in ASCII digits and nothing else: no sign, point, exponent or space inside."""
 
     def __init__(self, *, least: int, greatest: int, **kwargs: Any) -> None:
-        misfit = _("Give a whole number from %(least)d to %(greatest)d, with the digits 0 to 9.")
-        sentence = misfit % {"least": least, "greatest": greatest}
-        messages = dict.fromkeys(("required", "invalid", "min_value", "max_value"), sentence)
-        super().__init__(min_value=least, max_value=greatest, error_messages=messages, **kwargs)
+        self.least, self.greatest = least, greatest
+        super().__init__(min_value=least, max_value=greatest, **kwargs)
 
-    def to_python(self, value: Any) -> int | None:
-        """The number; None for nothing. Raises ValidationError."""
+    def clean(self, value: Any) -> int:
+        """The number. Raises ValidationError with one sentence that names the bounds."""
         text = "" if value is None else str(value).strip()
-        if text and not _DIGITS.fullmatch(text):
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return int(text) if text else None
+        if _DIGITS.fullmatch(text) and self.least <= int(text) <= self.greatest:
+            return int(text)
+        sentence = _("Give a whole number from %(least)d to %(greatest)d, with the digits 0 to 9.")
+        raise ValidationError(sentence, code="number", params={"least": self.least, "greatest": self.greatest})
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         return {**super().widget_attrs(widget), "inputmode": "numeric", "step": 1}

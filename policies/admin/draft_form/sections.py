@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from policies import document as documents
+from policies.admin.draft_form.fields import WholeNumber
 from policies.admin.draft_form.form import DraftForm
 from policies.admin.draft_form.rows import Row, Rows
 from policies.admin.draft_form.terms import EVERY, METHOD_NAMES
@@ -173,22 +174,22 @@ def _fields_of(form: DraftForm, key: str) -> list[str]:
 def _notes(form: DraftForm, key: str, fields: Sequence[BoundField]) -> Iterator[Words]:
     """What the platform's floor leaves of a rule."""
     floor = form.ground.floor
-    key = {"attested": "attestation", "scope_who": "scope"}.get(key, key)
+    is_for_some = not floor.get("scope", {"everyone": False})["everyone"]
+    key = {"attested": "attestation", "scope_who": "" if is_for_some else "scope"}.get(key, key)
     if key == "enabled" and form.fields["enabled"].disabled:
         yield FIXED
-    if key not in floor:
+    if key not in floor or not (fields or key == "excludes"):
         return
-    if key == "scope" and not floor["scope"]["everyone"]:
+    if key == "scope" and is_for_some:
         yield _("The platform demands it of these at least: %(people)s.") % {
             "people": ", ".join(_people(floor["scope"]))
         }
     elif key == "excludes":
         yield _("The platform lets no tenant exclude anybody.")
-    elif key in documents.BOUNDS and fields and not fields[0].field.disabled:
-        bounds: Any = fields[0].field
+    elif isinstance(bounds := fields[0].field, WholeNumber) and not bounds.disabled:
         yield _("The platform allows %(least)d to %(greatest)d.") % {
-            "least": bounds.min_value,
-            "greatest": bounds.max_value,
+            "least": bounds.least,
+            "greatest": bounds.greatest,
         }
     elif key == "allowed":
         names = ", ".join(str(METHOD_NAMES[method]) for method in floor["allowed"])

@@ -15,7 +15,7 @@ class MFAPolicy(models.Model):
 
     `version` is in force, unless it waits for its confirmation and `confirm_by` is past: then `fallback_version`
     is, from that moment on, whether or not anybody has noticed (`policies.facts`). `report_version` is judged
-    beside it, and stops nobody.
+    beside it, and stops nobody. `draft_revision` counts every change of every draft it ever had.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -25,6 +25,7 @@ class MFAPolicy(models.Model):
     confirm_by = models.DateTimeField(null=True, editable=False)
     fallback_version = models.PositiveIntegerField(null=True, editable=False)
     report_version = models.PositiveIntegerField(null=True, editable=False)
+    draft_revision = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
@@ -78,8 +79,9 @@ class PolicyVersion(models.Model):
 class PolicyDraft(models.Model):
     """The next version while it is thought about: one for each policy, in force nowhere.
 
-    `based_on` is the version it began from, `revision` counts its changes: who saves a draft that somebody else
-    changed meanwhile is told, and overwrites nothing. The document may be one that cannot be published yet.
+    `based_on` is the version it began from. `revision` is the policy's `draft_revision` at its last change: no two
+    drafts ever share one, so whoever saves, publishes or drops a draft that is not the one they read is told. The
+    document may be one that cannot be published yet.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -87,7 +89,7 @@ class PolicyDraft(models.Model):
     document = models.JSONField(_("document"))
     enabled = models.BooleanField(_("switched on"))
     based_on = models.PositiveIntegerField(_("begun from version"))
-    revision = models.PositiveIntegerField(default=1)
+    revision = models.PositiveIntegerField()
     author_id = models.UUIDField(null=True)
     author_label = models.CharField(_("author"), max_length=254)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)

@@ -54,19 +54,10 @@ def save(
     if draft is None:
         if based_on not in (None, locked.version):
             raise StaleDraft
-        draft = PolicyDraft(policy=locked, based_on=locked.version, revision=0)
+        draft = PolicyDraft(policy=locked, based_on=locked.version)
     draft.document, draft.enabled = document, enabled
     draft.author_id, draft.author_label = actor.pk, str(actor)
-    draft.revision += 1
-    draft.save()
-    record(
-        Kind.POLICY_DRAFT_SAVED,
-        actor=actor,
-        target=locked,
-        tenant=locked.tenant_id,
-        revision=draft.revision,
-        after=document,
-    )
+    _keep(locked, draft, actor)
     return draft
 
 
@@ -79,17 +70,24 @@ def rebase(policy: MFAPolicy, *, actor: User, revision: int) -> PolicyDraft:
     locked = publishing.lock_for(policy, actor)
     draft = _current(locked, revision)
     draft.based_on = locked.version
-    draft.revision += 1
+    _keep(locked, draft, actor)
+    return draft
+
+
+def _keep(policy: MFAPolicy, draft: PolicyDraft, actor: User) -> None:
+    """Save a draft under the policy's next revision. The policy's row is held."""
+    policy.draft_revision += 1
+    policy.save(update_fields=["draft_revision"])
+    draft.revision = policy.draft_revision
     draft.save()
     record(
         Kind.POLICY_DRAFT_SAVED,
         actor=actor,
-        target=locked,
-        tenant=locked.tenant_id,
+        target=policy,
+        tenant=policy.tenant_id,
         revision=draft.revision,
         after=draft.document,
     )
-    return draft
 
 
 @unit_of_work

@@ -97,7 +97,7 @@ def test_a_group_that_a_policy_names_stays(client: Client, root: User, rules: di
     people.set_groups(person, [group], actor=root)
     if where == "draft":
         stated = documents.default_document() | rules
-        PolicyDraft.objects.create(policy=tenant.policy, document=stated, enabled=True, based_on=1)
+        PolicyDraft.objects.create(policy=tenant.policy, document=stated, enabled=True, based_on=1, revision=1)
     else:
         publish_rules(tenant, **rules)
         tenant.policy.refresh_from_db()

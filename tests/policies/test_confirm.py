@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -216,6 +217,19 @@ class TestWhatALapsedVersionLeaves:
         assert (moment_of(event, "since"), event.actor_label) == (policy.confirm_by, "system")
         settled = policy_of(actor)
         assert (settled.version, settled.confirm_by, settled.fallback_version) == (1, None, None)
+
+    def test_the_command_records_it_and_looking_first_records_nothing(self, actor, clock, capsys):
+        published(actor, how=UNTIL_CONFIRMED, **STRICT)
+        call_command("settle_policies")
+        clock.forward(timedelta(minutes=20))
+        call_command("settle_policies", "--dry-run")
+        assert not events("policy:reverted", actor.tenant)
+        call_command("settle_policies")
+        call_command("settle_policies")
+        said = capsys.readouterr().out.splitlines()
+        assert [line for line in said if line[0].isdigit()] == ["0 recorded", "1 to record", "1 recorded", "0 recorded"]
+        assert f"{policy_of(actor).code}: version 2 was not confirmed by" in said[1]
+        assert len(events("policy:reverted", actor.tenant)) == 1
 
     def test_the_next_version_has_the_next_number_and_follows_the_one_in_force(self, actor, clock):
         published(actor, how=UNTIL_CONFIRMED, **STRICT)

@@ -68,7 +68,9 @@ def test_the_tenants_contact_moves_into_what_is_judged_by_and_back(person: User)
     tenant = person.tenant
     factories.publish_rules(tenant, contact="", grace_days=1)
     mine = MFAPolicy.objects.get(tenant=tenant)
-    PolicyDraft.objects.create(policy=mine, document=factories.document(contact=""), enabled=True, based_on=2)
+    PolicyDraft.objects.create(
+        policy=mine, document=factories.document(contact=""), enabled=True, based_on=2, revision=1
+    )
     try:
         old = migrated_to(BEFORE)
         old.get_model("accounts", "Tenant").objects.filter(pk=tenant.pk).update(help_contact="the\nporter")

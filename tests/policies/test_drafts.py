@@ -51,6 +51,16 @@ def test_a_draft_is_in_force_nowhere(actor):
     assert (in_force(person.tenant), facts.rules_of(person.tenant_id).enforcement) == (1, "optional")
 
 
+def test_what_was_dropped_and_begun_anew_is_not_the_draft_that_was_read(actor):
+    drafted(actor, grace_days=3)
+    drafts.discard(actor.tenant.policy, actor=actor, revision=1)
+    drafted(actor, enforcement="always")
+    for act in (publish, lambda who: drafts.discard(who.tenant.policy, actor=who, revision=1)):
+        with pytest.raises(StaleDraft):
+            act(actor)
+    assert publish(actor, revision=2).document["enforcement"] == "always"
+
+
 def test_every_change_is_recorded_and_counted(actor):
     drafted(actor, grace_days=3)
     draft = drafted(actor, revision=1, grace_days=4)

@@ -97,7 +97,9 @@ def test_a_past_sign_in_is_explained_by_what_was_known_then(client: Client, pers
 def test_the_rules_of_today_and_of_the_draft_judge_the_same_facts(client: Client, person: User, tenant: Tenant) -> None:
     row = stopped(person)
     factories.publish_rules(tenant, enforcement="optional")
-    PolicyDraft.objects.create(policy=tenant.policy, document=factories.document(), enabled=True, based_on=2)
+    PolicyDraft.objects.create(
+        policy=tenant.policy, document=factories.document(), enabled=True, based_on=2, revision=1
+    )
     response = client.get(sign_in_url(row))
     today, draft = response.context["anew"]
     assert (today.title, today.differs) == ("By the rules of today", True)

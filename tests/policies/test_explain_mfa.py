@@ -2,7 +2,6 @@
 
 import io
 import json
-import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -131,7 +130,7 @@ class TestAnotherPolicy:
     @pytest.fixture
     def draft(self, tenant: Tenant, person: User) -> PolicyDraft:
         document = factories.document(enforcement="optional")
-        return PolicyDraft.objects.create(policy=tenant.policy, document=document, enabled=True, based_on=1)
+        return PolicyDraft.objects.create(policy=tenant.policy, document=document, enabled=True, based_on=1, revision=1)
 
     def test_the_draft(self, draft: PolicyDraft) -> None:
         told = explain("dana@acme.example", "--policy", "draft")

@@ -5,7 +5,7 @@ that was kept. All of it comes from the receipt and from the rules of its versio
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -67,15 +67,30 @@ def explained(
 
 
 def to_themselves(judgement: Judgement, person: User, *, with_facts: bool = True) -> Explanation:
-    """A judgement explained to the person it is about. One query for the names of what they own, if `with_facts`.
+    """A judgement explained to the person it is about. One query for the names of what they own, if these are told.
 
-    Whoever has shown no more than a password is told nothing of the account: `with_facts` False.
+    Whoever has shown no more than a password is told nothing of an account that a second factor protects, whatever
+    the session could do before that was set up, and never that an account is for emergencies.
     """
-    decision = judgement.decision
-    with_facts = with_facts and Reason.NO_EVIDENCE not in decision.reasons
+    decision = replace(judgement.decision, reasons=reasons_told(judgement.decision))
+    is_known = not decision.facts.enrolled or has_proved_a_factor(decision.facts)
+    with_facts = with_facts and is_known and Reason.NO_EVIDENCE not in decision.reasons
     methods = names_of(decision.facts) if with_facts else {}
     reader = Reader(person.tenant.zone, methods=methods)
     return explained(decision, reader, judgement.rules, with_facts=with_facts)
+
+
+def reasons_told(decision: Decision) -> tuple[Reason, ...]:
+    """The reasons of a decision as its session may learn them: a password alone does not uncover break-glass."""
+    if has_proved_a_factor(decision.facts):
+        return decision.reasons
+    return tuple(reason for reason in decision.reasons if reason is not Reason.BREAK_GLASS)
+
+
+def has_proved_a_factor(facts: Facts) -> bool:
+    """Whether the session holds a proof, however old, by a second factor that its person still has."""
+    owned = {(one.binding, one.method) for one in facts.enrolled}
+    return any((proof.binding, proof.method) in owned for proof in facts.proofs)
 
 
 def of_confirmation(judgement: Judgement) -> Explanation:

@@ -189,7 +189,7 @@ def _said_by(decision: Decision) -> dict[str, Any]:
     """What a problem document tells programs of a decision: codes, and the end of grace."""
     return {
         "detail": str(sentences.YOUR_OUTCOMES[decision.outcome]),
-        "reasons": [reason.value for reason in decision.reasons],
+        "reasons": [reason.value for reason in explanations.reasons_told(decision)],
         "satisfied_by": [method.value for method in decision.satisfied_by],
         "deadline": None if decision.deadline is None else decision.deadline.isoformat(),
         "policy_version": decision.policy_version,

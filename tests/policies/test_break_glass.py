@@ -174,6 +174,33 @@ def test_whoever_knows_the_password_alone_is_noticed(account: User) -> None:
     assert client.get(HOME).status_code == 302
 
 
+class TestNobodyLearnsWhatItIs:
+    """A right password alone does not tell a thief that this is an account for emergencies."""
+
+    SAID = "This is an account for emergencies"
+
+    @pytest.mark.security(28)
+    def test_not_on_the_page_that_asks_for_the_key(self, account: User, key: SoftKey) -> None:
+        assert self.SAID not in give_password(account).get(SECOND).content.decode()
+        assert self.SAID not in client_of(account).get(SECOND).content.decode()
+
+    @pytest.mark.security(28)
+    def test_not_in_the_answers_for_programs(self, account: User) -> None:
+        told = client_of(account).get(HOME, HTTP_ACCEPT="application/json").json()
+        assert told["reasons"] == ["second_factor_owed"]
+
+    @pytest.mark.security(28)
+    def test_not_where_nothing_is_set_up(self, account: User) -> None:
+        bare = UserFactory(tenant=account.tenant)
+        named_under(bare)
+        assert self.SAID not in client_of(bare).get(reverse("mfa_enrol")).content.decode()
+
+    def test_who_has_shown_the_key_is_told(self, account: User) -> None:
+        then = timezone.now() - timedelta(hours=13)
+        proofs = factories.password_proof(), factories.proof_of(account.bindings.get(), at=then)
+        assert self.SAID in client_of(account, *proofs).get(SECOND).content.decode()
+
+
 def test_other_people_raise_none(account: User) -> None:
     factories.verified_client(UserFactory(tenant=account.tenant)).get(HOME)
     client_of(UserFactory(tenant=account.tenant)).get(HOME)

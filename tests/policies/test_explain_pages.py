@@ -103,10 +103,41 @@ def test_who_has_shown_a_password_alone_is_told_nothing_of_the_account(person: U
 
 
 def test_a_step_up_of_a_session_says_what_it_was_decided_on(person: User, tenant: Tenant) -> None:
-    app_of(person, "My private telephone")
-    text = shown(client_of(person), SECOND)
+    app = app_of(person, "My private telephone")
+    then = timezone.now() - timedelta(hours=13)
+    text = shown(client_of(person, factories.password_proof(), factories.proof_of(app, at=then)), SECOND)
     assert "Authenticator app “My private telephone”" in text
     assert "accepted; added on" in text
+
+
+SECRETS = ("My private telephone", "finance", "Known since", "added on", "Proved")
+
+
+@pytest.mark.security(28)
+def test_a_session_by_password_is_told_nothing_once_something_is_set_up(person: User, tenant: Tenant) -> None:
+    """A thief came in while nothing was set up; then the owner sets something up, and the thief looks again."""
+    factories.publish_rules(tenant, enforcement="optional")
+    person.groups.add(Group.objects.create(name="finance"))
+    thief = client_of(person)
+    assert thief.get(HOME).status_code == 200
+    person.refresh_from_db()
+    app_of(person, "My private telephone")
+    assert thief.get(HOME)["Location"].startswith(SECOND)
+    text = shown(thief, SECOND)
+    assert "This would do: Authenticator app." in text
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.security(28)
+def test_a_proof_by_what_was_removed_tells_nothing_of_what_is_there_now(person: User) -> None:
+    app = app_of(person, "My private telephone")
+    factories.enrol_recovery_codes(person)
+    client = client_of(
+        person, factories.password_proof(), factories.proof_of(factories.live_binding(person, "recovery_code"))
+    )
+    Binding.objects.filter(person=person).exclude(pk=app.pk).update(unbound_at=timezone.now())
+    text = shown(client, SECOND)
+    assert not [secret for secret in SECRETS if secret in text]
 
 
 def test_the_second_factor_page_asks_the_policy_once(person: User, django_assert_num_queries: Any) -> None:

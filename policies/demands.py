@@ -162,7 +162,8 @@ def deadline_of(rules: Rules, facts: Facts) -> datetime | None:
     """Until when this person may come in without what is demanded; None if they have no such time.
 
     Counted from when enforcement began for people known before, from their first sign-in for new ones. What
-    they had before they moved or were made anew caps it; an extension, never an administrator's, comes on top.
+    they had before they moved or were made anew caps it; an extension, never an administrator's and only where
+    the platform's floor has them, comes on top.
     A reset ends it for good. Whether anything is demanded is asked apart.
     """
     rules = personal(rules, facts)
@@ -171,7 +172,7 @@ def deadline_of(rules: Rules, facts: Facts) -> datetime | None:
     deadline = _granted(rules, facts)
     if deadline is not None and facts.grace_cap is not None:
         deadline = min(deadline, facts.grace_cap)
-    if facts.extended_to is None or ADMINISTRATOR in facts.roles:
+    if facts.extended_to is None or not rules.extensions or ADMINISTRATOR in facts.roles:
         return deadline
     return max(deadline or facts.extended_to, facts.extended_to)
 

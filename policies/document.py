@@ -141,7 +141,7 @@ def rules_from(
     if found is None:
         logger.error("Version %s of a policy cannot be read; the strictest rules apply.", version)
         return strictest(version=version, enabled=enabled, ceilings=ceilings, in_force_until=in_force_until)
-    stated = _stated(floors.raised(found, floor), ceilings)
+    stated = _stated(floors.raised(found, floor), ceilings) | {"extensions": floors.allows_extensions(floor)}
     return Rules(
         version=version, enabled=enabled, enforced_since=enforced_since, in_force_until=in_force_until, **stated
     )

@@ -3,6 +3,7 @@
 `validate` answers with one sentence for each field that is wrong, in the language of the moment.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -38,6 +39,7 @@ BOUNDS: Final = {
 MAX_AGE_MINUTES: Final = (1, 1440)  # of a provider's sign-in that is trusted
 LONGEST: Final = {"name": 80, "description": 500, "contact": 200, "reason": 500, "value": 150, "test": 120}
 MOST: Final = {"excludes": 100, "aaguids": 200, "break_glass": 2, "tests": 50, "names": 50}
+LONGEST_DOCUMENT: Final = 64 * 1024  # characters of JSON: every judgement reads it
 EXPECTATIONS: Final = ("allowed", "in_grace", "must_enrol", "denied")
 KNOWN: Final = ("before", "new")
 _SOURCE = re.compile(rf"{LOCAL}|sso:[a-z0-9][a-z0-9-]{{0,49}}")
@@ -63,6 +65,8 @@ def validate(document: object) -> None:
     errors = dict(_misfits(document))
     if errors or (errors := dict(_contradictions(document))):
         raise DocumentError(errors)
+    if len(json.dumps(document)) > LONGEST_DOCUMENT:
+        raise DocumentError({"document": str(_("This policy is too long: shorten its lists and texts."))})
 
 
 def validate_partly(part: Mapping[str, Any]) -> None:

@@ -16,6 +16,9 @@ from django.core.exceptions import ImproperlyConfigured
 from policies.document_fields import SINGLE, STRENGTHS, DocumentError, validate_partly
 from policies.terms import Enforcement, UserVerification
 
+EXTENSIONS: Final = "extensions"
+"""The one key of a floor that no document has: False, and nobody is given more time than their policy gives."""
+
 _LEVELS: Final = [level.value for level in Enforcement]
 _VERIFICATIONS: Final = [one.value for one in UserVerification]
 
@@ -46,7 +49,7 @@ def raised(document: Mapping[str, Any], floor: Mapping[str, Any]) -> dict[str, A
 
 
 def _laid(document: Mapping[str, Any], floor: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _STRICTER[key](document[key], value) for key, value in floor.items()}
+    return {key: _STRICTER[key](document[key], value) for key, value in floor.items() if key != EXTENSIONS}
 
 
 def _entailed(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def below(document: Mapping[str, Any], floor: Mapping[str, Any]) -> list[str]:
 
 def tightened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The rules of a valid document that are stricter than in the one before it."""
-    rules = {key: after[key] for key in _STRICTER if key != "excludes"}
+    rules = {key: after[key] for key in _STRICTER if key not in ("excludes", "break_glass")}
     fewer = [entry for entry in before["excludes"] if entry not in after["excludes"]]
     return below(before, rules) + (["excludes"] if fewer else [])
 
@@ -89,18 +92,27 @@ def forbids_switching_off(floor: Mapping[str, Any]) -> bool:
     return floor.get("enforcement") in (Enforcement.REQUIRED, Enforcement.ALWAYS)
 
 
+def allows_extensions(floor: Mapping[str, Any]) -> bool:
+    """Whether somebody may have, and be given, more time than the policy gives."""
+    return bool(floor.get(EXTENSIONS, True))
+
+
 def validate(floor: object) -> None:
     """Raise DocumentError for what is no floor: a rule there is not, or that cannot be laid under others."""
     if not isinstance(floor, Mapping):
         raise DocumentError({"floor": "A floor is an object with the rules that no tenant may weaken."})
-    unknown = [str(key) for key in floor if key not in _STRICTER]
+    unknown = [str(key) for key in floor if key not in (*_STRICTER, EXTENSIONS)]
     if unknown:
         raise DocumentError(dict.fromkeys(unknown, "This rule cannot be part of a floor."))
-    validate_partly(floor)
+    validate_partly({key: value for key, value in floor.items() if key != EXTENSIONS})
+    if type(floor.get(EXTENSIONS, True)) is not bool:
+        raise DocumentError({EXTENSIONS: "Say true or false."})
     if "webauthn" not in floor.get("allowed", ["webauthn"]):
         raise DocumentError({"allowed": "A floor never forbids security keys: with nothing else is every demand met."})
     if floor.get("excludes"):
         raise DocumentError({"excludes": "A floor excludes nobody; an empty list forbids excludes."})
+    if floor.get("break_glass"):
+        raise DocumentError({"break_glass": "A floor names nobody; an empty list forbids accounts for emergencies."})
 
 
 def _is_same(one: Any, other: Any) -> bool:
@@ -144,6 +156,7 @@ _STRICTER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "enforcement": _later_of(_LEVELS),
     "scope": _scope,
     "excludes": lambda stated, floor: list(floor),  # a floor's list is empty: see `validate`
+    "break_glass": lambda stated, floor: list(floor),  # as well
     "allowed": _within,
     "strength": _strength,
     "minimum_factors": max,

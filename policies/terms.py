@@ -125,7 +125,7 @@ class Rules:
 
     `enabled` is apart from the level, so that off and on again restores it. `allowed` is in order of
     preference. `strength` holds the roles that need another one than `MULTI_FACTOR`. `enforced_since` anchors
-    grace. `in_force_until`: a version that waits for its confirmation goes out of force then. `passkey_login`,
+    grace; `extensions` says whether more of it may be given. `in_force_until`: a version that waits for its confirmation goes out of force then. `passkey_login`,
     `snoozes` and `contact` are for pages: the engine judges by none of them.
     """
 
@@ -140,6 +140,7 @@ class Rules:
     grace_days: int = 0
     new_grace_days: int = 0
     administrators_grace_days: int = 0
+    extensions: bool = True
     snoozes: int = 0
     enforced_since: datetime | None = None
     trusted_browser_days: int = 0

@@ -29,6 +29,7 @@ WHY_LEFT_OUT: Final[dict[LeftOut, str | Promise]] = {
     LeftOut.ENROLLED: _("They have set up what is demanded."),
     LeftOut.LONG_ENOUGH: _("They have at least as long already."),
     LeftOut.TOO_FAR: _("That would be more than 90 days ahead."),
+    LeftOut.FLOOR: _("The platform lets nobody have more time than the policy gives."),
 }
 
 

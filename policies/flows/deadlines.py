@@ -52,6 +52,7 @@ class LeftOut(StrEnum):
     ENROLLED = "enrolled"
     LONG_ENOUGH = "long_enough"
     TOO_FAR = "too_far"
+    FLOOR = "floor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,8 @@ def _left_out(rules: Rules, known: Facts, now: datetime) -> LeftOut | None:
         return LeftOut.ADMINISTRATOR
     if known.grace_closed_at is not None:
         return LeftOut.CLOSED
+    if not rules.extensions:
+        return LeftOut.FLOOR
     own = demands.personal(rules, known)
     if own.enforced_since is None or demands.waived(own, known, now) not in (None, Reason.EXCLUDED):
         return LeftOut.NOT_DEMANDED

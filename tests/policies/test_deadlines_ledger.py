@@ -91,6 +91,18 @@ def test_more_time_is_a_row_of_the_ledger_an_event_and_a_new_deadline(person, ad
     assert datetime.fromisoformat(event.payload["deadline"]) == until
 
 
+def test_under_a_floor_without_extensions_nobody_gets_one_and_those_given_end_at_once(
+    person, administrator, session, settings
+):
+    before, until = deadline_of(person), in_days(30)
+    deadlines.extend([person], until, actor=administrator, session=session, reason="On leave.")
+    settings.MFA_POLICY_FLOOR = '{"extensions": false}'
+    assert deadline_of(person) == before
+    [found] = deadlines.extend([person], in_days(60), actor=administrator, session=session, reason="On leave.")
+    assert (found.after, found.left_out) == (before, LeftOut.FLOOR)
+    assert DeadlineExtension.objects.count() == 1
+
+
 def test_rows_of_the_ledger_are_only_ever_added(person, administrator, session):
     deadlines.extend([person], 9 * DAY, actor=administrator, session=session, reason="On leave.")
     row = DeadlineExtension.objects.get()

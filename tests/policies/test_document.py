@@ -368,6 +368,13 @@ class TestRefused:
             assert errors_of(changed(**{field: value})) == {field: message}
         validate(changed(**{field: "a" * LONGEST[field]}))
 
+    def test_a_document_that_is_too_long_for_every_judgement_to_read(self) -> None:
+        excludes = [exclude("group", f"{number} {'a' * 140}") | {"reason": "b" * 500} for number in range(100)]
+        assert errors_of(changed(excludes=excludes)) == {
+            "document": "This policy is too long: shorten its lists and texts."
+        }
+        validate(changed(excludes=excludes[:70]))
+
     def test_a_policy_has_a_name(self) -> None:
         for empty in ("", "  "):
             assert errors_of(changed(name=empty)) == {"name": "This cannot be empty."}

@@ -18,12 +18,13 @@ from policies.document_fields import DocumentError
 from policies.engine import decide
 from policies.terms import Enforcement, Facts, Rules
 from tests.factories import TenantFactory, UserFactory, verified_client
-from tests.policies.documents import EVERYONE, FIELDS, changed, documents_of, exclude, is_valid, policy_test, scope
+from tests.policies import scene
+from tests.policies.documents import EVERYONE, FIELDS, SHE, changed, documents_of, exclude, is_valid, policy_test, scope
 from tests.policies.scene import DAY, NOW, OTHER_PRODUCT, PRODUCT
 from tests.policies.strategies import patient, people
 
 KEY, OTHER_KEY = str(PRODUCT), str(OTHER_PRODUCT)
-NEVER_IN_A_FLOOR = ("schema", "name", "description", "contact", "snoozes", "sso", "break_glass", "tests")
+NEVER_IN_A_FLOOR = ("schema", "name", "description", "contact", "snoozes", "sso", "tests")
 
 
 @st.composite
@@ -31,8 +32,7 @@ def floors_of(draw: st.DrawFn) -> dict[str, Any]:
     """Any floor."""
     names = sorted(floor._STRICTER)
     found = {name: draw(FIELDS[name]) for name in draw(st.lists(st.sampled_from(names), unique=True, max_size=5))}
-    if "excludes" in found:
-        found["excludes"] = []
+    found |= {name: [] for name in ("excludes", "break_glass") if name in found}
     if "allowed" in found:
         found["allowed"] = ["webauthn", *[method for method in found["allowed"] if method != "webauthn"]]
     return found
@@ -98,6 +98,7 @@ class TestEachRule:
             ("aaguids_allowed", [KEY], [OTHER_KEY], [OTHER_KEY]),
             ("aaguids_allowed", [], [], []),
             ("aaguids_denied", [KEY], [OTHER_KEY], [KEY, OTHER_KEY]),
+            ("break_glass", [str(SHE)], [], []),
             ("synced_passkeys", True, False, False),
             ("synced_passkeys", False, True, False),
             ("passkey_login", True, False, False),
@@ -191,6 +192,9 @@ class TestNoFloor:
             ('{"allowed": []}', "A floor never forbids security keys"),
             ('{"leniency": 1}', "This rule cannot be part of a floor."),
             (json.dumps({"excludes": [exclude()]}), "A floor excludes nobody; an empty list forbids excludes."),
+            (json.dumps({"break_glass": [str(SHE)]}), "A floor names nobody; an empty list forbids accounts for emerg"),
+            ('{"extensions": 0}', "Say true or false."),
+            ('{"extensions": "no"}', "Say true or false."),
             (json.dumps({"tests": [policy_test()]}), "This rule cannot be part of a floor."),
             *[(json.dumps({field: ""}), "This rule cannot be part of a floor.") for field in NEVER_IN_A_FLOOR],
             ("[" * 100_000, "recursion"),
@@ -205,7 +209,9 @@ class TestNoFloor:
         (found,) = floor_can_be_read(None)
         assert (found.id, found.msg) == ("policies.E003", str(refused.value))
 
-    @pytest.mark.parametrize("text", ["", "  \n", "{}", '{"enforcement": "required", "excludes": []}'])
+    @pytest.mark.parametrize(
+        "text", ["", "  \n", "{}", '{"enforcement": "required", "excludes": []}', '{"extensions": false}']
+    )
     def test_what_is_one_raises_no_complaint(self, settings: Any, text: str) -> None:
         settings.MFA_POLICY_FLOOR = text
         assert floor.current() == json.loads(text.strip() or "{}")
@@ -305,6 +311,20 @@ def test_no_document_lets_in_whom_the_floor_stops(
 def test_even_a_document_older_than_the_floor_cannot_demand_less() -> None:
     rules = read(changed(enforcement="optional", grace_days=90), {"enforcement": "always", "grace_days": 0})
     assert (rules.enforcement, rules.grace_days) == (Enforcement.ALWAYS, 0)
+
+
+@pytest.mark.security(62)
+@pytest.mark.parametrize(("under", "outcome"), [({}, "allow_in_grace"), ({"extensions": False}, "enrol")])
+def test_a_floor_may_have_no_time_beyond_the_policys(under: dict[str, Any], outcome: str) -> None:
+    person = scene.facts(known_since=NOW - 9 * DAY, extended_to=NOW + DAY)
+    assert decide(read(changed(grace_days=0), under), person, NOW).outcome == outcome
+
+
+@pytest.mark.parametrize(("under", "outcome"), [({}, "allow"), ({"break_glass": []}, "enrol")])
+def test_a_floor_may_have_no_accounts_for_emergencies(under: dict[str, Any], outcome: str) -> None:
+    stated = changed(break_glass=[str(SHE)], attestation="direct", grace_days=0)
+    person = scene.facts(scene.KEY, proofs=(scene.PASSWORD, scene.by(scene.KEY)), person=SHE)
+    assert decide(read(stated, under), person, NOW).outcome == outcome
 
 
 @pytest.mark.django_db

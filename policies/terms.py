@@ -125,8 +125,9 @@ class Rules:
 
     `enabled` is apart from the level, so that off and on again restores it. `allowed` is in order of
     preference. `strength` holds the roles that need another one than `MULTI_FACTOR`. `enforced_since` anchors
-    grace; `extensions` says whether more of it may be given. `in_force_until`: a version that waits for its confirmation goes out of force then. `passkey_login`,
-    `snoozes` and `contact` are for pages: the engine judges by none of them.
+    grace; `extensions` says whether more of it may be given. `in_force_until`: a version that waits for its
+    confirmation goes out of force then. `passkey_login`, `snoozes` and `contact` are for pages: the engine judges by
+    none of them.
     """
 
     version: int

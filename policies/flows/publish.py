@@ -212,7 +212,7 @@ def _publish(policy: MFAPolicy, wanted: Wanted, actor: User | None) -> PolicyVer
 def _version(
     policy: MFAPolicy, before: PolicyVersion | None, document: dict[str, Any], enabled: bool, now: datetime
 ) -> PolicyVersion:
-    """The version that would be published; `enforced_since` is set at the first that demands anything and did not lapse."""
+    """The version that would be published; `enforced_since` is set at the first that demands and does not lapse."""
     since = None if before is None else before.enforced_since
     if since is None and enabled and documents.demands(document):
         since = now

@@ -75,3 +75,13 @@ class SignedInBefore(PolicyError):
 
     code = "signed_in_before"
     message = _("Sign in again first, in this or another browser: that shows that you still can.")
+
+
+class NotShown(PolicyError):
+    """Who confirms shows nothing about the administrators of this tenant getting in by what they own."""
+
+    code = "not_shown"
+    message = _(
+        "An administrator of this tenant has to confirm it: somebody whom it lets in by a method of their own, "
+        "not for a time or by way of exception."
+    )

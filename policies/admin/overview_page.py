@@ -8,10 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.session_store import SessionStore
 from policies.admin.policy_pages import PolicyPage, page_url
 from policies.admin.versions import Standing
 from policies.admin.wording import Wording
-from policies.flows import drafts
+from policies.errors import NotShown
+from policies.flows import confirm, drafts
 from policies.models import MFAPolicy, PolicyDraft, PolicyVersion
 from policies.rollout.under_way import would_stop
 
@@ -61,12 +63,15 @@ class OverviewPage(PolicyPage):
         by = self.policy.confirm_by
         if version is None or by is None or by <= now:
             return None
-        since = self.request.session.row.signed_in_at  # type: ignore[attr-defined]
+        session: SessionStore = self.request.session  # type: ignore[assignment]
+        since = session.row.signed_in_at
+        is_shown = confirm.is_about(self.policy, self.actor) and confirm.gets_in_for_good(self.actor, session)
         return {
             "version": version,
             "by": by,
             "minutes": max(1, round((by - now).total_seconds() / 60)),
             "before": self.policy.fallback_version,
+            "refusal": "" if is_shown else str(NotShown()),
             "signed_in_since": since is not None and since > version.created_at,
         }
 

@@ -18,6 +18,7 @@ from policies.terms import ADMINISTRATOR, LOCAL, Decision, Enrolled, Facts, Outc
 
 _NAMES: Final = UUID("6f0a3c0e-6f52-4a52-9d0e-2f1f3a5b7c11")  # under it the authenticators of policy tests have ids
 _LONG_AGO: Final = timedelta(days=365)
+_BORROWED: Final = {Reason.EXCLUDED, Reason.BREAK_GLASS, Reason.TRUSTED_BROWSER}
 
 
 class Ending(StrEnum):
@@ -47,9 +48,12 @@ class Forecast:
 
     @property
     def gets_in_for_good(self) -> bool:
-        """Whether this is an *allow* that no grace, exclude, trust or emergency stands behind."""
-        borrowed = {Reason.EXCLUDED, Reason.BREAK_GLASS, Reason.TRUSTED_BROWSER}
-        return self.decision.outcome is Outcome.ALLOW and not borrowed & set(self.decision.reasons)
+        return is_for_good(self.decision)
+
+
+def is_for_good(decision: Decision) -> bool:
+    """Whether this is an *allow* that no grace, exclude, trust or emergency stands behind."""
+    return decision.outcome is Outcome.ALLOW and not _BORROWED & set(decision.reasons)
 
 
 def ending_of(decision: Decision, *, asked: bool) -> Ending:

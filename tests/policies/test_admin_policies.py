@@ -13,7 +13,7 @@ from audit.kinds import Kind
 from policies.admin.policies import PAGES
 from policies.flows import drafts, publish
 from policies.models import MFAPolicy, PolicyDraft, PolicyVersion
-from tests.factories import AdministratorFactory, TenantFactory, UserFactory, publish_rules, verified_client
+from tests.factories import AdministratorFactory, TenantFactory, UserFactory, enrol_totp, publish_rules, verified_client
 from tests.policies.admin_scene import Side, events, last_event, root, stale_client, url
 from tests.policies.publishing_scene import document, drafted, give_key, in_force, published
 
@@ -382,6 +382,28 @@ def test_confirming_needs_a_fresh_factor_and_comes_back_to_the_policy(administra
     assert response.url.startswith(reverse("mfa_reauthenticate"))
     assert response.url.endswith("%2Fchange%2F")
     assert events(Kind.POLICY_CONFIRMED) == 0
+
+
+@pytest.mark.parametrize("who", ["of another tenant", "on days of grace"])
+def test_it_is_not_offered_to_whom_it_would_refuse(administrator: User, tenant: Tenant, clock: Any, who: str) -> None:
+    rules: dict[str, Any] = {"grace_days": 1}
+    if who == "on days of grace":
+        person = AdministratorFactory(tenant=tenant, known_since=timezone.now() - timedelta(days=9))
+        enrol_totp(administrator)
+        give_key(administrator)
+        rules = {"strength": {"administrator": "phishing_resistant"}, "administrators_grace_days": 7}
+    else:
+        person = root()
+    published(administrator, how={"until_confirmed": True}, **rules)
+    clock.forward(timedelta(seconds=5))
+    browser = verified_client(person)
+    body = body_of(browser, page_of(tenant))
+    assert "An administrator of this tenant has to confirm it" in body
+    assert page_of(tenant, "confirm") not in body
+    answer = browser.post(page_of(tenant, "confirm"), follow=True).content.decode()
+    assert "An administrator of this tenant has to confirm it" in answer
+    assert events(Kind.POLICY_CONFIRMED) == 0
+    assert MFAPolicy.objects.get(tenant=tenant).confirm_by is not None
 
 
 # -- whose it is -----------------------------------------------------------------------------------------------

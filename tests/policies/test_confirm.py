@@ -6,17 +6,19 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.errors import NotAllowed, NotFresh
 from accounts.models import Tenant, User
 from audit.models import AuditEvent
 from policies import facts
-from policies.errors import NothingToConfirm, SignedInBefore
+from policies.errors import NothingToConfirm, NotShown, SignedInBefore
 from policies.flows import confirm, publish
 from policies.models import MFAPolicy, PolicyVersion
 from policies.rollout import trial
 from tests.accounts.test_verification import in_parallel
 from tests.factories import (
+    AdministratorFactory,
     TenantFactory,
     UserFactory,
     client_of,
@@ -30,6 +32,7 @@ from tests.policies.publishing_scene import (
     document,
     events,
     fresh_session,
+    give_key,
     in_force,
     numbers,
     published,
@@ -184,6 +187,53 @@ class TestConfirming:
         with pytest.raises(NothingToConfirm):
             confirmed(actor)
         assert in_force(actor.tenant) == 1
+
+
+class TestWhoShowsThatAdministratorsGetIn:
+    """Only one of the tenant's own, by what they own under the version that waits."""
+
+    def test_not_a_platform_administrator_of_another_tenant(self, actor):
+        published(actor, how=UNTIL_CONFIRMED, **STRICT)
+        with pytest.raises(NotShown):
+            confirmed(actor, by=administrator(is_superuser=True))
+        assert policy_of(actor).confirm_by is not None
+        assert not events("policy:confirmed", actor.tenant)
+
+    def test_unless_the_tenant_has_nobody(self):
+        tenant, root = TenantFactory(rules=LENIENT), administrator(is_superuser=True)
+        published(root, policy=tenant.policy, how=UNTIL_CONFIRMED, **STRICT)
+        administrator(tenant, is_active=False)
+        policy = MFAPolicy.objects.get(tenant=tenant)
+        confirm.confirm(policy, actor=root, session=fresh_session(root))
+        assert MFAPolicy.objects.get(tenant=tenant).confirm_by is None
+        (event,) = events("policy:confirmed", tenant)
+        assert event.actor_id == str(root.pk)
+
+    def test_a_platform_administrator_of_the_tenant_itself_may(self):
+        root = administrator(TenantFactory(rules=LENIENT), is_superuser=True)
+        published(root, how=UNTIL_CONFIRMED, **STRICT)
+        confirmed(root)
+        assert policy_of(root).confirm_by is None
+
+    def test_not_on_days_of_grace(self, actor):
+        User.objects.filter(pk=actor.pk).update(known_since=timezone.now() - timedelta(days=1))
+        actor.refresh_from_db()
+        holder = administrator(actor.tenant)
+        give_key(holder)
+        days = {"strength": {"administrator": "phishing_resistant"}, "administrators_grace_days": 7}
+        published(actor, how=UNTIL_CONFIRMED, **days)
+        with pytest.raises(NotShown):
+            confirmed(actor)
+        assert policy_of(actor).confirm_by is not None
+
+    def test_not_by_an_account_for_emergencies(self, actor):
+        emergency = AdministratorFactory(tenant=actor.tenant)
+        key = give_key(emergency)
+        published(actor, how=UNTIL_CONFIRMED, break_glass=[str(emergency.pk)])
+        session = session_in(client_of(emergency, password_proof(), proof_of(key)))
+        with pytest.raises(NotShown):
+            confirmed(actor, by=emergency, session=session)
+        confirmed(actor)
 
 
 def test_the_session_that_published_confirms_nothing(actor):

@@ -1,7 +1,7 @@
 """Decisions of sign-ins as they were kept, read back: to be explained, and to be judged anew on the same facts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from django.db.models import Q, QuerySet
@@ -26,11 +26,12 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """What `str` wrote; None for anything else."""
+        """What `str` wrote; None for anything else, and for a moment that has no place in the calendar of UTC."""
         moment, _, number = text.partition("_")
         try:
             at, place = datetime.fromisoformat(moment), int(number)
-        except ValueError:
+            at = at if at.tzinfo is None else at.astimezone(UTC)
+        except (ValueError, OverflowError):
             return None
         return None if at.tzinfo is None or not 0 <= place < 2**63 else cls(at, place)
 

@@ -157,11 +157,28 @@ def test_the_list_goes_on_by_key_and_shows_each_once(client: Client, person: Use
     assert len(seen) == 5
 
 
-@pytest.mark.parametrize("after", ["x", "2030-01-01_5", "2030-01-01T00:00:00+00:00_", "_", "2030-01-01T00:00+00:00_-1"])
+NO_PLACES = [
+    "x",
+    "2030-01-01_5",
+    "2030-01-01T00:00:00+00:00_",
+    "_",
+    "2030-01-01T00:00+00:00_-1",
+    "0001-01-01T00:00:00+14:00_5",  # before the first moment of UTC's calendar
+    "9999-12-31T23:59:59-14:00_5",  # and after its last
+]
+
+
+@pytest.mark.parametrize("after", NO_PLACES)
 def test_a_place_that_is_none_begins_anew(client: Client, person: User, after: str) -> None:
     stopped(person)
     assert kept.Place.read(after) is None
     assert len(client.get(list_url(person, after)).context["past_sign_ins"]) == 1
+
+
+@pytest.mark.parametrize(("after", "shown"), [("0001-01-01T00:00:00+00:00_5", 0), ("9999-12-31T23:59:59+00:00_5", 1)])
+def test_the_ends_of_the_calendar_are_places(client: Client, person: User, after: str, shown: int) -> None:
+    stopped(person)
+    assert len(client.get(list_url(person, after)).context["past_sign_ins"]) == shown
 
 
 @pytest.mark.security(84)

@@ -1,11 +1,17 @@
 """Lists to download that a spreadsheet opens as what they are: text, never a formula."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+FORMULA: Final = re.compile(
+    r"""(^|[;,|\t\r\n"])  # a cell, also for a program that parts them at other signs or takes a quote for the end
+    (?=[\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b])
+    |^(?=[\t\r\n])""",
+    re.VERBOSE,
+)
+"""Where a spreadsheet takes what follows for a formula, in wide and small letters too (OWASP, CSV injection)."""
 BOM: Final = "\ufeff"  # by which they know that it is UTF-8
 
 
@@ -17,13 +23,13 @@ class _Echo:
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """The rows as lines of CSV (RFC 4180), one at a time however many there are."""
+    """The rows as lines of CSV (RFC 4180), one at a time however many there are. Numbers stay numbers."""
     writer = csv.writer(_Echo())
     yield BOM
     for row in rows:
-        yield writer.writerow([harmless(str(cell)) for cell in row])
+        yield writer.writerow([cell if isinstance(cell, int | float) else harmless(str(cell)) for cell in row])
 
 
 def harmless(cell: str) -> str:
-    """A cell that is shown as it is: an apostrophe before what would be a formula, also behind spaces."""
-    return f"'{cell}" if cell.startswith(DANGEROUS) or cell.lstrip().startswith(DANGEROUS) else cell
+    """A cell that is shown as it is: an apostrophe before everything in it that would be a formula."""
+    return FORMULA.sub(r"\1'", cell)

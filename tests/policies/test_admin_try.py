@@ -276,7 +276,39 @@ def test_no_name_is_a_formula_in_a_spreadsheet(
     assert found == f"'{name}"
 
 
-@pytest.mark.parametrize("cell", ["", "Ada", "a=b", "'=1", "1-2", "Ü"], ids=repr)
+DISGUISED = {
+    "x;=1": "x;'=1",
+    "x,=1": "x,'=1",
+    "x|@a": "x|'@a",
+    "x\t+1": "x\t'+1",
+    "x\n-1": "x\n'-1",
+    "x\r=1": "x\r'=1",
+    'x"=1': "x\"'=1",
+    "x; \u200b=1": "x;' \u200b=1",
+    "\u200b=1": "'\u200b=1",
+    "\ufeff =1": "'\ufeff =1",
+    "\u202e=1": "'\u202e=1",
+    "\uff1d1": "'\uff1d1",
+    "\uff0b1": "'\uff0b1",
+    "\uff0d1": "'\uff0d1",
+    "\uff20a": "'\uff20a",
+    "=1;=2": "'=1;'=2",
+}
+
+
+@pytest.mark.parametrize(("cell", "shown"), DISGUISED.items(), ids=ascii)
+def test_nor_is_one_that_is_disguised_or_that_another_separator_lays_bare(cell: str, shown: str) -> None:
+    assert harmless(cell) == shown
+
+
+def test_numbers_stay_numbers() -> None:
+    assert [*csv_lines([[-1, -0.5, "-1"]])][1:] == ["-1,-0.5,'-1\r\n"]
+
+
+INNOCENT = ["", "Ada", "a=b", "'=1", "1-2", "Ü", "Ann-Lee, Ada", "a-b+c@acme.example", "x; y", 'the "so-called" one']
+
+
+@pytest.mark.parametrize("cell", INNOCENT, ids=repr)
 def test_other_cells_stay_as_they_are(cell: str) -> None:
     assert harmless(cell) == cell
 

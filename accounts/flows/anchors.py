@@ -1,13 +1,15 @@
 """What a mail address leaves behind, so that nobody gains grace by becoming somebody else.
 
-An anchor says since when its address is known, when it first signed in, whether a reset closed its grace, and the
-earliest deadline it ever left behind. It names the person who has the address or had it last, and says what that
-person's row says: a later reset is thus known at the addresses they gave up, too. Who takes an address up takes all of
-this over, and where two pasts meet the earlier moment of each holds, which is the stricter one.
+An anchor says since when its address is known in which tenant, when it first signed in, whether a reset closed its
+grace, and the earliest deadline it ever left behind. It names the person who has the address or had it last, and says
+what that person's row says: a later reset is thus known at the addresses they gave up, too. Who takes an address up
+takes all of this over, and where two pasts meet the earlier moment of each holds, which is the stricter one. Whoever
+comes from another tenant, moved or made again, is known only since then, for its grace is for the people it had.
 """
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
@@ -23,11 +25,15 @@ COLUMNS: Final = (*KEPT, "grace_extended_to")
 
 
 def take_up(person: User) -> None:
-    """Give somebody who is about to be saved for the first time what their address left behind."""
-    digest = address_digest(person.email)
-    anchor, is_new = AddressAnchor.objects.get_or_create(digest=digest, defaults={"person_id": person.pk})
+    """Give somebody who is about to be saved for the first time what their address left behind.
+
+    Whose address was last known in another tenant is new in this one, as if they had moved.
+    """
+    anchor, is_new = AddressAnchor.objects.get_or_create(digest=address_digest(person.email), defaults=_owner(person))
     for name in KEPT:
         setattr(person, name, getattr(anchor, name))
+    if anchor.tenant_id != person.tenant_id:
+        person.known_since = timezone.now()
     if not is_new:
         _hand_over(anchor, person)
 
@@ -38,7 +44,7 @@ def take_over(person: User, address: str, *, former: str = "") -> bool:
     `former` is one that they had before anchors knew whose they are. Whether the person's own row changed.
     """
     anchor, is_new = AddressAnchor.objects.get_or_create(
-        digest=address_digest(address), defaults={"person_id": person.pk, **_past_of(person)}
+        digest=address_digest(address), defaults={**_owner(person), **_past_of(person)}
     )
     before = _past_of(person)
     if not is_new:
@@ -53,7 +59,7 @@ def store(person: User, *addresses: str) -> None:
     """Every anchor of this person, and those of these addresses, says what the person's row says."""
     digests = {address_digest(address) for address in (person.email, *addresses) if address}
     mine = AddressAnchor.objects.filter(Q(person_id=person.pk) | Q(digest__in=digests))
-    mine.update(person_id=person.pk, **_past_of(person))
+    mine.update(**_owner(person), **_past_of(person))
 
 
 def keep_deadline(person: User) -> None:
@@ -91,11 +97,18 @@ def note_first_sign_in(person: User) -> None:
 
 
 def _hand_over(anchor: AddressAnchor, person: User) -> None:
-    """From whoever had the address to this person; of somebody who is gone, all their addresses together."""
+    """From whoever had the address to this person; of somebody who is gone, all their addresses together.
+
+    They are known from now on where this person is, and since when this person is.
+    """
     taken = Q(digest=anchor.digest)
     if anchor.person_id is not None and not User.objects.filter(pk=anchor.person_id).exists():
         taken |= Q(person_id=anchor.person_id)
-    AddressAnchor.objects.filter(taken).update(person_id=person.pk)
+    AddressAnchor.objects.filter(taken).update(**_owner(person), known_since=person.known_since)
+
+
+def _owner(person: User) -> dict[str, UUID]:
+    return {"person_id": person.pk, "tenant_id": person.tenant_id}
 
 
 def _past_of(person: User) -> dict[str, datetime | None]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 from allauth.account.adapter import get_adapter
 from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -109,7 +111,8 @@ def complete(person: User, session: "SessionStore") -> None:
     if person.first_sign_in_at is None:
         person.first_sign_in_at = person.last_login
         anchors.note_first_sign_in(person)
-    User.objects.filter(pk=person.pk).update(last_login=person.last_login, first_sign_in_at=person.first_sign_in_at)
+    first = Coalesce(F("first_sign_in_at"), Value(person.first_sign_in_at))  # what was read may be old by now
+    User.objects.filter(pk=person.pk).update(last_login=person.last_login, first_sign_in_at=first)
     proofs = session.proofs_of(person)
     strength = assurance.strength_of(proofs)
     record(

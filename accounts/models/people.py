@@ -130,11 +130,13 @@ class AddressAnchor(models.Model):
     Keyed by a digest and kept when the person is deleted, so that re-creating somebody under the same address
     neither lengthens nor renews their grace. `grace_cap` is the earliest deadline that the address ever left
     behind, by moving, by a change of role or by deletion. `person_id` is who has the address or had it last: a person
-    may leave several, and they all say what the person's row says (`flows.anchors`).
+    may leave several, and they all say what the person's row says (`flows.anchors`). `known_since` is for the tenant in
+    `tenant_id`, where that person is or was last; without one, for none that anybody could be in.
     """
 
     digest = models.CharField(max_length=64, primary_key=True)
     person_id = models.UUIDField(null=True, db_index=True)
+    tenant_id = models.UUIDField(null=True)
     known_since = models.DateTimeField(default=timezone.now)
     first_sign_in_at = models.DateTimeField(null=True)
     grace_closed_at = models.DateTimeField(null=True)

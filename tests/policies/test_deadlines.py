@@ -12,9 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.flows import deletion, people, reset
+from accounts.flows import sign_in as sign_ins
 from accounts.models import AddressAnchor, Tenant, TenantDomain, User
 from accounts.models.people import address_digest
 from audit.kinds import Kind
+from audit.log import unit_of_work
 from policies.flows import deadlines
 from tests.factories import (
     PASSWORD,
@@ -22,6 +24,7 @@ from tests.factories import (
     UserFactory,
     client_of,
     publish_rules,
+    session_of,
     verified_client,
 )
 from tests.policies.admin_scene import events, last_event, root
@@ -94,6 +97,19 @@ def test_the_first_sign_in_stays_with_the_address(tenant):
     assert deadline_of(person) == first + 5 * DAY
     sign_in(person)
     assert anchor_of(person.email).first_sign_in_at == User.objects.get(pk=person.pk).first_sign_in_at == first
+
+
+def test_a_sign_in_that_read_the_person_too_early_leaves_the_first_one_as_it_is(tenant, clock):
+    person = UserFactory(tenant=tenant)
+    stale = [User.objects.get(pk=person.pk) for _ in range(2)]
+    sign_in(person)
+    first = User.objects.get(pk=person.pk).first_sign_in_at
+    clock.forward(DAY)
+    stale[1].first_sign_in_at = timezone.now()
+    for one in stale:
+        with unit_of_work():
+            sign_ins.complete(one, session_of(one))
+        assert User.objects.get(pk=person.pk).first_sign_in_at == first == anchor_of(person.email).first_sign_in_at
 
 
 def test_only_the_very_first_sign_in_costs_a_statement_more(tenant):
@@ -184,6 +200,61 @@ def test_a_second_address_leaves_the_same_behind(person, boss):
     sign_in(made)
     assert deadline_of(made) == before
     assert not AddressAnchor.objects.filter(digest=address_digest("unread@home.example")).exists()
+
+
+@pytest.mark.parametrize("way", ["move", "delete and add", "delete and add, anchor of old"])
+def test_who_was_known_elsewhere_was_not_here_when_this_tenant_began_to_demand(boss, clock, way):
+    person = UserFactory(tenant=TenantFactory(rules={"enforcement": "optional"}))
+    sign_in(person)
+    clock.forward(DAY)
+    demanding = TenantFactory(rules={"grace_days": 90, "new_grace_days": 0})
+    clock.forward(DAY)
+    before = timezone.now()
+    if way == "move":
+        made = people.change(person, actor=boss, tenant=demanding)
+    else:
+        delete(User.objects.get(pk=person.pk), boss)
+        if way.endswith("old"):
+            AddressAnchor.objects.update(tenant_id=None)
+        made = again(person, tenant=demanding)
+    assert before <= made.known_since == anchor_of(person.email).known_since
+    assert anchor_of(person.email).tenant_id == demanding.pk
+    assert deadline_of(made) is None
+    assert is_over(made)
+
+
+def test_who_takes_an_address_that_an_old_timer_of_another_tenant_gave_up_is_new_here(person, boss, clock):
+    former = person.email
+    change_address(person, "pat@home.example")
+    EmailAddress.objects.get(email=former).delete()
+    demanding = TenantFactory(rules={"grace_days": 90, "new_grace_days": 5})
+    before = timezone.now()
+    made = again(person, email=former, tenant=demanding)
+    assert made.known_since > before
+    assert anchor_of("pat@home.example").known_since == person.known_since < made.known_since
+    never_used = UserFactory(tenant=demanding, email="never@office.example")
+    known = never_used.known_since
+    clock.forward(DAY)
+    delete(User.objects.get(pk=person.pk), boss)
+    change_address(never_used, "pat@home.example")
+    assert never_used.known_since == anchor_of("pat@home.example").known_since == known
+    assert anchor_of("pat@home.example").tenant_id == demanding.pk
+
+
+def test_all_addresses_of_who_is_gone_are_known_where_their_heir_is(person, boss):
+    EmailAddress.objects.create(user=person, email="pat@home.example", verified=True)
+    delete(person, boss)
+    elsewhere = TenantFactory(rules={"grace_days": 90, "new_grace_days": 0})
+    made = again(person, tenant=elsewhere)
+    other = anchor_of("pat@home.example")
+    assert (other.known_since, other.tenant_id, other.person_id) == (made.known_since, elsewhere.pk, made.pk)
+
+
+def test_who_is_made_again_where_they_were_is_known_as_before(person, boss, tenant, clock):
+    known = person.known_since
+    clock.forward(DAY)
+    delete(person, boss)
+    assert again(person).known_since == known
 
 
 def test_an_extension_ends_with_the_person_it_was_given_to(person, boss):

@@ -36,6 +36,7 @@ PASSWORD_BY_NETWORK = Limit("password-network", 50, timedelta(minutes=5))
 SIGN_UP_BY_NETWORK = Limit("sign-up", 20, timedelta(hours=1), timedelta(minutes=10))
 MAIL_BY_ADDRESS = Limit("mail-address", 5, timedelta(hours=1), timedelta(minutes=15))
 MAIL_BY_NETWORK = Limit("mail-network", 30, timedelta(hours=1), timedelta(minutes=15))
+BREAK_GLASS_MAIL = Limit("break-glass-mail", 1, timedelta(minutes=15))  # per account: it slows down mail, and nobody
 PASSKEY_BY_NETWORK = Limit("passkey-network", 60, timedelta(minutes=5))
 
 
@@ -67,6 +68,12 @@ def count(*limits: tuple[Limit, str], now: datetime | None = None) -> None:
     if over:
         is_new = any(row.count == by_key[row.key].count + 1 for row in over)
         raise TooManyRequests(max(_pause(by_key[row.key], row, now) for row in over), is_new=is_new)
+
+
+def is_first(limit: Limit, subject: str) -> bool:
+    """Count one try, and say whether it is the first of its window; later ones neither lengthen nor pause anything."""
+    (row,) = _counted({_key(limit, subject): limit}, timezone.now())
+    return row.count == 1
 
 
 def forgive(*limits: tuple[Limit, str]) -> None:

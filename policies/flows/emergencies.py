@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from django.db.models import Q
 
 from accounts import notices
+from accounts.flows import throttles
 from accounts.models import Role, User
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -20,7 +21,8 @@ def tell(session: "SessionStore", person: User, decision: Decision) -> None:
     """Raise the alarm where a decision of a sign-in is about an account for emergencies; nothing otherwise.
 
     Once for a sign-in that gets in, and once before, when its password was right and more is asked: the latter is all
-    that is ever seen of somebody who knows the password and has no key. Mail is queued, and never in the way.
+    that is ever seen of somebody who knows the password and has no key. Each is recorded. Who gets in is always told by
+    mail, who is stopped once in a quarter of an hour for each account. Mail is queued, and never in the way.
     """
     if Reason.BREAK_GLASS not in decision.reasons:
         return
@@ -43,6 +45,8 @@ def _ring(session: "SessionStore", person: User, decision: Decision) -> None:
         policy_version=decision.policy_version or 0,
         session=str(session.row.public_id),
     )
+    if not decision.is_allowed and not throttles.is_first(throttles.BREAK_GLASS_MAIL, str(person.pk)):
+        return
     for administrator in who_is_told(person):
         notices.send("break_glass_used", administrator, what=person.email, let_in=int(decision.is_allowed))
 

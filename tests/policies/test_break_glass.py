@@ -233,6 +233,31 @@ def test_the_administrators_of_tenant_and_platform_are_mailed(
         assert "password and security key were right" in part
 
 
+def test_whoever_tries_again_and_again_is_recorded_each_time_and_mailed_of_once_in_a_while(
+    account: User, key: SoftKey, clock: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    """A thief's tries do not bury the mail that counts: getting in is always told."""
+
+    def mailed(act: Any, *arguments: Any) -> int:
+        mail.outbox.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            act(*arguments)
+        return len(mail.outbox)
+
+    other = UserFactory(tenant=account.tenant)
+    enrol_key(other, SoftKey())
+    factories.publish_rules(account.tenant, break_glass=[str(account.pk), str(other.pk)])
+    assert [mailed(give_password, account) for _ in range(3)] == [1, 0, 0]
+    assert alarms() == [("refused", "step_up")] * 3
+    assert mailed(give_password, other) == 1  # counted for each account
+    clock.forward(timedelta(minutes=14))
+    client = give_password(account)
+    assert mailed(give_key, client, key) + mailed(client.get, HOME) == 1
+    assert mailed(give_password, account) == 0
+    clock.forward(timedelta(minutes=1))
+    assert mailed(give_password, account) == 1
+
+
 def test_the_account_itself_is_mailed_where_it_administers(
     account: User, django_capture_on_commit_callbacks: Any
 ) -> None:

@@ -6,6 +6,8 @@ A machine does all of it in any order, as time goes by. What it holds itself to:
   an extension goes beyond it.
 * `soft`: without a policy that gives more days or begins to demand, the deadline never moves later.
 * Who is over either is not let in on grace again, and a reset ends it for good.
+* Whoever comes to another tenant, moved or made again, has there what somebody has who came that way: the days that it
+  gives to people it had before are not for them.
 """
 
 import itertools
@@ -128,8 +130,11 @@ class Attack(RuleBasedStateMachine):
         email = self.addresses[address] if self.addresses[address] in self.had else self.person.email
         self.is_personal()
         deletion.delete(self.person, actor=self.boss, session=self.session(), reason="To begin anew.")
+        was_in = self.person.tenant_id
         self.person = UserFactory(tenant=self.tenants[tenant], email=email, role=role)
         self.extended = None
+        if self.person.tenant_id != was_in:
+            self.is_new_here()
 
     @rule(address=st.integers(0, 2), keep=st.booleans())
     def change_address(self, address: int, keep: bool) -> None:
@@ -153,6 +158,16 @@ class Attack(RuleBasedStateMachine):
         there = self.tenants[1] if self.person.tenant_id == self.tenants[0].pk else self.tenants[0]
         people.change(self.person, actor=self.boss, tenant=there)
         self.extended = None
+        self.is_new_here()
+
+    def is_new_here(self) -> None:
+        """Only what the tenant gives to new people, or to its administrators, is for who came just now."""
+        deadline, rules = self.deadline(), self.rules_in()
+        if deadline is None:
+            return
+        days = rules.new_grace_days if self.person.role == Role.USER else rules.administrators_grace_days
+        assert self.person.first_sign_in_at is not None
+        assert deadline <= self.person.first_sign_in_at + timedelta(days=days)
 
     @rule(role=st.sampled_from(Role.values))
     def change_role(self, role: str) -> None:

@@ -150,6 +150,13 @@ class TooManyRequests(AccountsError):
         self.until, self.is_new = until, is_new
 
 
+class UnreadableWords(AccountsError):
+    """A text for the record holds characters that hide or reorder others."""
+
+    code = "unreadable_words"
+    message = _("Leave out control characters and others that cannot be seen: the record has to stay readable.")
+
+
 class LinkInvalid(AccountsError):
     """A mailed link was used, replaced, or has run out."""
 

@@ -8,6 +8,7 @@ from accounts.errors import AccountsError, NotAllowed
 from accounts.flows import anchors, people
 from accounts.flows import binding as bindings
 from accounts.models import User
+from accounts.words import one_line
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 
@@ -29,7 +30,7 @@ def may_delete(actor: User, person: User) -> bool:
 
 @unit_of_work
 def delete(person: User, *, actor: User, session: "SessionStore", reason: str) -> None:
-    """Delete a person with their factors and sessions. Raises NotAllowed, NotFresh or ReasonMissing.
+    """Delete a person with their factors and sessions. Raises NotAllowed, NotFresh, UnreadableWords, ReasonMissing.
 
     What was recorded stays, and so does what each of their addresses leaves behind (`flows.anchors`): under none of
     them somebody gets a new grace, or a longer one.
@@ -37,9 +38,10 @@ def delete(person: User, *, actor: User, session: "SessionStore", reason: str) -
     if not may_delete(actor, person):
         raise NotAllowed
     bindings.require_fresh(actor, session)
-    if not reason.strip():
+    reason = one_line(reason)
+    if not reason:
         raise ReasonMissing
     locked = people.lock(person)
     anchors.leave(locked)
-    record(Kind.PERSON_DELETED, actor=actor, target=locked, reason=reason.strip())
+    record(Kind.PERSON_DELETED, actor=actor, target=locked, reason=reason)
     locked.delete()

@@ -18,6 +18,7 @@ from accounts.flows import anchors, people
 from accounts.flows import binding as bindings
 from accounts.models import Binding, RecoveryCode, Session, User
 from accounts.session_store import end
+from accounts.words import one_line
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
 
@@ -52,7 +53,9 @@ def preview(person: User) -> Preview:
 
 
 def reset(person: User, *, actor: User, session: "SessionStore", reason: str, verified_how: str) -> None:
-    """Remove every factor of a person and end their sessions. Raises NotAllowed (recorded), NotFresh, ReasonMissing.
+    """Remove every factor of a person and end their sessions.
+
+    Raises NotAllowed (recorded), NotFresh, UnreadableWords or ReasonMissing.
 
     Nobody resets themselves, another tenant's people, or a platform administrator without being one.
     """
@@ -66,9 +69,10 @@ def reset(person: User, *, actor: User, session: "SessionStore", reason: str, ve
         )
         raise NotAllowed
     bindings.require_fresh(actor, session)
-    if not reason.strip() or not verified_how.strip():
+    reason, verified_how = one_line(reason), one_line(verified_how)
+    if not reason or not verified_how:
         raise ReasonMissing
-    _reset(person, actor=actor, reason=reason.strip(), verified_how=verified_how.strip())
+    _reset(person, actor=actor, reason=reason, verified_how=verified_how)
 
 
 def may_reset(actor: User, person: User) -> bool:

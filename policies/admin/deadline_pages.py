@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from accounts.errors import NotAllowed
 from accounts.flows.people import manages
 from accounts.models import User
+from accounts.words import WordsField
 from policies.admin.people_forms import LONGEST_REASON
 from policies.admin.people_pages import PeoplePage
 from policies.flows import deadlines
@@ -48,10 +49,9 @@ class ExtensionForm(forms.Form):
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Until the end of that day, at most 90 days ahead. Nobody's time gets shorter."),
     )
-    reason = forms.CharField(
+    reason = WordsField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
-        strip=True,
         widget=forms.Textarea({"rows": 3}),
         help_text=_("It becomes part of the record."),
     )

@@ -10,8 +10,10 @@ from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.scope import FlowForm
+from accounts.flows.people import OutsideDefaultTenant
 from accounts.models import Tenant, User
 from accounts.models.people import normalise_address
+from accounts.words import WordsField
 
 if TYPE_CHECKING:
     TenantChoiceField = forms.ModelChoiceField[Tenant]
@@ -49,8 +51,18 @@ class PersonForm(FlowForm):
         labels = {"is_superuser": _("Platform administrator")}
         help_texts = {
             "is_active": _("Switched off, somebody is signed out at once and cannot sign in."),
-            "is_superuser": _("Administers every tenant."),
+            "is_superuser": _("Administers every tenant, and belongs to the default one."),
         }
+
+    def clean(self) -> dict[str, Any] | None:
+        """A platform administrator has their place in the default tenant: said at the field that was changed."""
+        cleaned = super().clean()
+        changed = [name for name in ("tenant", "is_superuser") if name in self.changed_data]
+        is_platform = self.cleaned_data.get("is_superuser", self.instance.is_superuser)
+        tenant = self.cleaned_data.get("tenant")
+        if changed and is_platform and tenant is not None and not tenant.is_default:
+            self.add_error(changed[-1], str(OutsideDefaultTenant()))
+        return cleaned
 
     def clean_email(self) -> str:
         """Normalised. Refused where it is anybody's, also as a second address."""
@@ -63,10 +75,9 @@ class PersonForm(FlowForm):
 class ConfirmedForm(forms.Form):
     """A reason, and the words that show that one knows what one is about to do."""
 
-    reason = forms.CharField(
+    reason = WordsField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
-        strip=True,
         widget=forms.Textarea({"rows": 3}),
         help_text=_("It becomes part of the record."),
     )

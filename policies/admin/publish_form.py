@@ -5,6 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.words import WordsField
 from policies.models import PolicyVersion
 
 LONGEST_REASON: Final = 500  # characters, as in the table
@@ -22,10 +23,9 @@ class PublishForm(forms.Form):
     """
 
     revision = forms.IntegerField(widget=forms.HiddenInput, min_value=LEAST)
-    reason = forms.CharField(
+    reason = WordsField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
-        strip=True,
         widget=forms.Textarea({"rows": 3}),
         help_text=_("Everybody who looks at the history reads it."),
         error_messages={"required": _("Say why you make this change: it becomes part of the record.")},

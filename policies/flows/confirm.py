@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from accounts.models import User
+from accounts.words import one_line
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies import enforcement
@@ -58,10 +59,14 @@ def settle(policy: MFAPolicy) -> None:
 
 @unit_of_work
 def stop_report(policy: MFAPolicy, *, actor: User, session: "SessionStore", reason: str) -> None:
-    """No longer judge the version in report-only. Raises NotAllowed, NotFresh, ReasonMissing or NothingToConfirm."""
+    """No longer judge the version in report-only.
+
+    Raises NotAllowed, NotFresh, UnreadableWords, ReasonMissing or NothingToConfirm.
+    """
     locked = lock_for(policy, actor)
     require_fresh(actor, session)
-    if not reason.strip():
+    reason = one_line(reason)
+    if not reason:
         raise ReasonMissing
     if locked.report_version is None:
         raise NothingToConfirm
@@ -73,5 +78,5 @@ def stop_report(policy: MFAPolicy, *, actor: User, session: "SessionStore", reas
         target=locked,
         tenant=locked.tenant_id,
         version=number,
-        reason=reason.strip(),
+        reason=reason,
     )

@@ -20,6 +20,7 @@ from accounts.errors import NotAllowed, NotFresh
 from accounts.flows import binding as bindings
 from accounts.flows import methods
 from accounts.models import Role, Tenant, User
+from accounts.words import one_line
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies import document as documents
@@ -63,15 +64,15 @@ def publish(
 ) -> PolicyVersion:
     """Put a document in force, in the ways that `Wanted` names. `actor` None is the site itself.
 
-    Raises NotAllowed, LocksOut and TestsFail (recorded), NotFresh, OwnFactorFirst, ReasonMissing, StaleDraft, or
-    DocumentError naming the fields. Nothing is half published.
+    Raises NotAllowed, LocksOut and TestsFail (recorded), NotFresh, OwnFactorFirst, UnreadableWords, ReasonMissing,
+    StaleDraft, or DocumentError naming the fields. Nothing is half published.
     """
-    wanted = Wanted(document, reason.strip(), **how)
     with refusals_recorded(policy, actor):
         if not may_publish(actor, policy):
             raise NotAllowed
         if actor is not None:
             require_fresh(actor, session)
+        wanted = Wanted(document, one_line(reason), **how)
         if not wanted.reason:
             raise ReasonMissing
         if len(wanted.reason) > LONGEST["reason"]:

@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, transaction
 
 from accounts import keyring
 from accounts.authenticators import webauthn_roots
@@ -117,6 +119,28 @@ def check_temporary_settings(**kwargs: Any) -> list[CheckMessage]:
         hint = "Set EMAIL_URL, e.g. smtp+tls://user:password@mail.example.com:587."
         found.append(Warning(message, hint=hint, id="accounts.W002"))
     return found
+
+
+@register(Tags.database)
+def check_platform_administrators(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """W004: of a platform administrator outside the default tenant, that tenant decides how they sign in.
+
+    Asks the database, so it runs with `check --database default` and with `migrate`, and nowhere else.
+    """
+    if not databases or not (count := _platform_administrators_elsewhere()):
+        return []
+    message = f"Platform administrators outside the default tenant, where others decide how they sign in: {count}."
+    hint = "On their page in the admin, move them to the default tenant or take the right away."
+    return [Warning(message, hint=hint, id="accounts.W004")]
+
+
+def _platform_administrators_elsewhere() -> int:
+    """None where there are no tables yet."""
+    try:
+        with transaction.atomic():
+            return get_user_model().objects.filter(is_superuser=True, tenant__is_default=False).count()
+    except DatabaseError:
+        return 0
 
 
 def _malformed_keys(keys: list[str]) -> Iterator[CheckMessage]:

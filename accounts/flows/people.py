@@ -7,6 +7,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import NotAllowed
 from accounts.flows import anchors
@@ -17,6 +18,15 @@ from audit.kinds import Kind
 from audit.log import record, unit_of_work
 
 _DECIDE_DAYS = frozenset({"tenant", "role", "is_superuser"})  # changing these, nobody gets more days than they had
+
+
+class OutsideDefaultTenant(NotAllowed):
+    """A platform administrator elsewhere than in the default tenant, whose policy only the platform decides."""
+
+    code = "outside_default_tenant"
+    message = _(
+        "Platform administrators belong to the default tenant. Take the right away first, or choose that tenant."
+    )
 
 
 def raise_security_version(person: User) -> None:
@@ -34,8 +44,9 @@ def lock(person: User) -> User:
 def create(person: User, *, password: str | None, verified: bool | None = False) -> User:
     """Save a new person with their address, and with what that address left behind (`flows.anchors`).
 
-    With `verified` None the caller (allauth, at sign-up) makes the address row itself.
+    With `verified` None the caller (allauth, at sign-up) makes the address row itself. Raises OutsideDefaultTenant.
     """
+    require_place(person)
     person.email = normalise_address(person.email)
     anchors.take_up(person)
     person.set_password(password)
@@ -115,7 +126,8 @@ def set_password(person: User, password: str) -> None:
 def change(person: User, *, actor: User, **fields: Any) -> User:
     """Change name, role, language, active state or tenant of a person, one event for what really changed.
 
-    Raises NotAllowed for fields an administrator of this kind may not touch, and for one's own role or state.
+    Raises NotAllowed for fields an administrator of this kind may not touch, and for one's own role or state, and
+    OutsideDefaultTenant.
     """
     locked = lock(person)
     changed = {name: value for name, value in fields.items() if getattr(locked, name) != value}
@@ -127,6 +139,8 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
         anchors.keep_deadline(locked)
     for name, value in changed.items():
         setattr(locked, name, value)
+    if changed.keys() & {"tenant", "is_superuser"}:
+        require_place(locked)
     if changed.keys() & _DECIDE_DAYS:
         anchors.settle(locked, moved="tenant" in changed)
     locked.save(update_fields=[*changed, *anchors.COLUMNS])
@@ -154,6 +168,12 @@ def set_groups(person: User, groups: Iterable[Group], *, actor: User) -> None:
     after = sorted(locked.groups.values_list("name", flat=True))
     if before != after:
         record(Kind.GROUPS_CHANGED, actor=actor, target=locked, before=before, after=after)
+
+
+def require_place(person: User) -> None:
+    """Raises OutsideDefaultTenant for a platform administrator elsewhere, where others decide how they sign in."""
+    if person.is_superuser and not person.tenant.is_default:
+        raise OutsideDefaultTenant
 
 
 def manages(actor: User, person: User) -> bool:

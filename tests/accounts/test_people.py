@@ -200,6 +200,43 @@ def test_an_administrator_changes_only_their_own_people_and_only_so_much():
             people.change(person, actor=actor, **fields)
 
 
+@pytest.mark.security(84)
+def test_platform_administrators_belong_to_the_default_tenant():
+    boss, home = AdministratorFactory(is_superuser=True), Tenant.objects.get(is_default=True)
+    colleague, elsewhere = AdministratorFactory(is_superuser=True), TenantFactory(rules={"enforcement": "optional"})
+    person = UserFactory(tenant=elsewhere)
+    for one, fields in ((colleague, {"tenant": elsewhere}), (person, {"is_superuser": True})):
+        with pytest.raises(NotAllowed) as refusal:
+            people.change(one, actor=boss, **fields)
+        assert refusal.value.code == "outside_default_tenant"
+    assert not AuditEvent.objects.filter(kind="person:changed").exists()
+    with pytest.raises(NotAllowed):
+        people.create(User(email="root@else.example", tenant=elsewhere, is_superuser=True), password=None)
+    with pytest.raises(NotAllowed):
+        User.objects.create_superuser("root@else.example", "a long enough pass phrase", tenant=elsewhere)
+    assert not User.objects.filter(email="root@else.example").exists()
+    people.change(colleague, actor=boss, is_superuser=False)
+    people.change(colleague, actor=boss, tenant=elsewhere)
+    people.change(person, actor=boss, tenant=home, is_superuser=True)
+    people.change(UserFactory(tenant=elsewhere, is_superuser=True), actor=boss, tenant=home)
+    people.change(UserFactory(tenant=elsewhere, is_superuser=True), actor=boss, name="A row of old", role="user")
+    assert User.objects.filter(is_superuser=True).exclude(tenant=home).count() == 1
+
+
+@pytest.mark.security(62)
+def test_a_superuser_made_on_the_command_line_takes_up_what_the_address_left_behind():
+    made = User.objects.create_superuser("Second@platform.example", "a long enough pass phrase")
+    assert (made.email, made.is_staff, made.tenant.is_default) == ("second@platform.example", True, True)
+    assert made.check_password("a long enough pass phrase")
+    assert made.emailaddress_set.filter(verified=True, primary=True, email=made.email).exists()
+    AddressAnchor.objects.update(grace_closed_at=made.known_since)
+    made.delete()
+    again = User.objects.create_superuser("second@platform.example", "a long enough pass phrase")
+    assert (again.known_since, again.grace_closed_at) == (made.known_since, made.known_since)
+    with pytest.raises(ValueError, match="address"):
+        User.objects.create_superuser("", "a long enough pass phrase")
+
+
 @pytest.mark.security(68)
 def test_switching_somebody_off_ends_their_sessions_at_once():
     actor = AdministratorFactory(tenant=TenantFactory())

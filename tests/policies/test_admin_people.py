@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import NotAllowed, NotFresh
+from accounts.flows import people as flows
 from accounts.models import Role, Tenant, User
 from audit.kinds import Kind
 from policies import demands, facts
@@ -282,13 +283,30 @@ def test_an_administrator_made_a_user_leaves_the_admin_at_the_next_request(clien
 
 
 def test_a_platform_administrator_moves_promotes_and_groups(tenant: Tenant, person: User) -> None:
-    boss, group, elsewhere = root(), a_group(), TenantFactory()
-    typed = form_of(person, tenant=elsewhere.pk, is_superuser="on", groups=[group.pk])
+    boss, group = root(), a_group()
+    typed = form_of(person, tenant=boss.tenant.pk, is_superuser="on", groups=[group.pk])
     assert verified_client(boss).post(url(User, "change", person.pk), typed).status_code == 302
     after = User.objects.get(pk=person.pk)
-    assert (after.tenant, after.is_superuser, list(after.groups.all())) == (elsewhere, True, [group])
+    assert (after.tenant, after.is_superuser, list(after.groups.all())) == (boss.tenant, True, [group])
     assert set(last_event(Kind.PERSON_CHANGED).payload["after"]) == {"tenant", "is_superuser"}
     assert last_event(Kind.GROUPS_CHANGED).payload == {"before": [], "after": [group.name]}
+
+
+def test_the_form_says_that_platform_administrators_belong_to_the_default_tenant(person: User) -> None:
+    boss, colleague = root(), AdministratorFactory(is_superuser=True)
+    client = verified_client(boss)
+    wrong = [
+        (person, "is_superuser", form_of(person, tenant=person.tenant.pk, is_superuser="on")),
+        (colleague, "tenant", form_of(colleague, tenant=person.tenant.pk, is_superuser="on")),
+    ]
+    for one, field, typed in wrong:
+        response = client.post(url(User, "change", one.pk), typed)
+        assert response.status_code == 200
+        assert response.context["adminform"].form.errors == {field: [str(flows.OutsideDefaultTenant())]}
+        after = User.objects.get(pk=one.pk)
+        assert (after.tenant_id, after.is_superuser) == (one.tenant_id, one.is_superuser)
+    stepped_down = form_of(colleague, tenant=person.tenant.pk)
+    assert client.post(url(User, "change", colleague.pk), stepped_down).status_code == 302
 
 
 def test_a_platform_administrator_does_not_step_down_by_mistake() -> None:

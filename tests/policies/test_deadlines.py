@@ -456,8 +456,8 @@ def test_off_and_on_again_begins_nothing_anew(person, tenant, clock):
 
 
 def test_a_reset_needs_no_anchor_to_be_there(boss):
-    """People whom the command line made have none before they are deleted."""
-    made = User.objects.create_superuser("second@platform.example", PASSWORD)
+    """People whom a script made have none before they are deleted."""
+    made = User.objects.create_user("second@platform.example", PASSWORD)
     reset.close_grace(people.lock(made))
     delete(made, boss)
     assert anchor_of("second@platform.example").grace_closed_at is not None

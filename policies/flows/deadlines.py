@@ -19,6 +19,7 @@ from accounts.errors import NotAllowed
 from accounts.flows import binding as bindings
 from accounts.flows.people import manages
 from accounts.models import User
+from accounts.words import one_line
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies import demands, facts
@@ -81,17 +82,18 @@ def extend(
 ) -> list[Prospect]:
     """Give these people more time, and say for each what came of it; who is left out stays as they are.
 
-    Raises NotAllowed (recorded) unless the actor answers for all of them, NotFresh, ReasonMissing or NotAhead: then
-    nobody's deadline has changed. Their sessions are judged anew at once.
+    Raises NotAllowed (recorded) unless the actor answers for all of them, NotFresh, ReasonMissing, UnreadableWords or
+    NotAhead: then nobody's deadline has changed. Their sessions are judged anew at once.
     """
     for person in people:
         if not manages(actor, person):
             record(Kind.DEADLINE_REFUSED, actor=actor, target=person, code=NotAllowed.code)
             raise NotAllowed
     bindings.require_fresh(actor, session)
-    if not reason.strip():
+    reason = one_line(reason)
+    if not reason:
         raise ReasonMissing
-    return _extend([person.pk for person in people], until, actor=actor, reason=reason.strip())
+    return _extend([person.pk for person in people], until, actor=actor, reason=reason)
 
 
 def deadline_of(person: User) -> datetime | None:

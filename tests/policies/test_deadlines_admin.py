@@ -158,7 +158,7 @@ def test_people_of_two_tenants_get_time_each_where_they_are(person: User, tenant
     client.post(page_of(person, far), said())
     untils = {row.person_id: row.until for row in DeadlineExtension.objects.all()}
     assert untils[far.pk] - untils[person.pk] == timedelta(hours=25)
-    response = client.post(page_of(person, far), said(last_day=in_days(89)))
+    response = client.post(page_of(person, far), said(last_day=in_days(90)))
     assert response.status_code == 200
     assert "at most 90 days ahead" in str(response.context["form"].errors["last_day"])
     assert DeadlineExtension.objects.count() == 2

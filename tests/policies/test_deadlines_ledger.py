@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.errors import NotAllowed, NotFresh
+from accounts.errors import NotAllowed, NotFresh, UnreadableWords
 from accounts.flows import people, reset
 from accounts.models import Tenant, User
 from audit.kinds import Kind
@@ -101,6 +101,13 @@ def test_under_a_floor_without_extensions_nobody_gets_one_and_those_given_end_at
     [found] = deadlines.extend([person], in_days(60), actor=administrator, session=session, reason="On leave.")
     assert (found.after, found.left_out) == (before, LeftOut.FLOOR)
     assert DeadlineExtension.objects.count() == 1
+
+
+def test_a_reason_stays_on_one_line_and_hides_nothing(person, administrator, session):
+    deadlines.extend([person], in_days(30), actor=administrator, session=session, reason="On\r\nleave.")
+    assert DeadlineExtension.objects.get().reason == "On leave."
+    with pytest.raises(UnreadableWords):
+        deadlines.extend([person], in_days(40), actor=administrator, session=session, reason="On \u202eleave.")
 
 
 def test_rows_of_the_ledger_are_only_ever_added(person, administrator, session):

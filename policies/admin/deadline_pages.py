@@ -18,6 +18,7 @@ from accounts.flows.people import manages
 from accounts.models import User
 from accounts.words import WordsField
 from policies.admin.people_forms import LONGEST_REASON
+from policies.admin.people_moments import may_see
 from policies.admin.people_pages import PeoplePage
 from policies.flows import deadlines
 from policies.flows.deadlines import LeftOut, NotAhead, Prospect
@@ -133,7 +134,11 @@ class ExtensionPage(PeoplePage):
             "admin/accounts/user/extend_deadline.html",
             title=_("Extend the deadline"),
             rows=[
-                {"of": one, "why": WHY_LEFT_OUT[one.left_out] if one.left_out else ""}
+                {
+                    "of": one,
+                    "why": WHY_LEFT_OUT[one.left_out] if one.left_out else "",
+                    "is_told": may_see(one.before, one.person, self.actor),
+                }
                 for one in self.looked_at(people, form)
             ],
             now=timezone.now(),

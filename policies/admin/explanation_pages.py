@@ -1,6 +1,8 @@
 """Why somebody was stopped or let in: what would happen at their next sign-in, and what happened at past ones."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +17,7 @@ from accounts.admin.scope import not_here, person_of
 from accounts.gates import Explanation
 from accounts.models import User
 from policies import explanations, facts, kept, sentences
+from policies.admin.people_moments import as_seen
 from policies.admin.people_pages import PeoplePage
 from policies.engine import decide
 from policies.explanations import Reader
@@ -62,12 +65,14 @@ def section(request: HttpRequest, person: User) -> dict[str, Any]:
     """What a person's page shows of this: the next sign-in, and the newest past ones. Four queries."""
     found, now = facts.situation(person), timezone.now()
     forecast = simulation.sign_in(found.rules, found.facts, now)
-    reader = reader_of(person, forecast.decision)
+    actor = person_of(request)
+    decision = as_seen(forecast.decision, person, actor)
+    reader = reader_of(person, decision)
     words = sentences.ENDINGS[forecast.ending]
-    past, more = kept.page_of(kept.sign_ins_of(person, person_of(request)), None, SHOWN)
+    past, more = kept.page_of(kept.sign_ins_of(person, actor), None, SHOWN)
     return {
-        "next_sign_in": explanations.explained(forecast.decision, reader, found.rules, outcome=words),
-        "next_version_url": version_url(person, forecast.decision.policy_version),
+        "next_sign_in": explanations.explained(decision, reader, found.rules, outcome=words),
+        "next_version_url": version_url(person, decision.policy_version),
         "past_sign_ins": lines(person, past),
         "more_sign_ins": reverse("admin:accounts_user_sign_ins", args=[person.pk]) if more else "",
         "zone": reader.zone.key,
@@ -138,8 +143,10 @@ class SignInPage(PeoplePage):
         if decision is not None:
             reader = reader_of(person, decision)
             context = {
-                "then": explanations.explained(decision, reader, kept.rules_of(row)),
-                "anew": [verdict(decision, *rules, reader) for rules in other_rules(row)],
+                "then": explanations.explained(self.seen(person, decision), reader, kept.rules_of(row)),
+                "anew": [
+                    verdict(decision, *rules, reader, seen=partial(self.seen, person)) for rules in other_rules(row)
+                ],
                 "version_url": version_url(person, decision.policy_version, row.tenant_id),
             }
         return self.show(
@@ -153,6 +160,10 @@ class SignInPage(PeoplePage):
             **context,
         )
 
+    def seen(self, person: User, decision: Decision) -> Decision:
+        """Without what the actor may not see."""
+        return as_seen(decision, person, self.actor)
+
 
 def other_rules(row: DecidedSignIn) -> list[tuple[str, Rules | None]]:
     """The rules of today in the tenant of a sign-in, and those of its draft if there is one, each with a title."""
@@ -165,8 +176,15 @@ def other_rules(row: DecidedSignIn) -> list[tuple[str, Rules | None]]:
     return found
 
 
-def verdict(decision: Decision, title: str, rules: Rules | None, reader: Reader) -> Verdict:
-    """The facts of a receipt judged by other rules, at the moment of the receipt."""
+def verdict(
+    decision: Decision,
+    title: str,
+    rules: Rules | None,
+    reader: Reader,
+    *,
+    seen: Callable[[Decision], Decision],
+) -> Verdict:
+    """The facts of a receipt judged by other rules, at the moment of the receipt; told as far as it may be `seen`."""
     anew = decide(rules, decision.facts, decision.at)
-    words = explanations.explained(anew, reader, rules, outcome=sentences.WOULD_BE[anew.outcome])
+    words = explanations.explained(seen(anew), reader, rules, outcome=sentences.WOULD_BE[anew.outcome])
     return Verdict(title, words, anew.outcome is not decision.outcome)

@@ -33,6 +33,7 @@ from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
 from policies.admin.explanation_pages import SignInPage, SignInsPage
 from policies.admin.people_forms import PersonForm
+from policies.admin.people_moments import may_see
 from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage, ResetPage
 from policies.flows import deadlines
 
@@ -95,6 +96,11 @@ class PersonAdmin(ScopedAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PeopleList]:
         return PeopleList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        found.seen_by = person_of(request)  # columns are not told who asks
+        return found
 
     # -- the forms -------------------------------------------------------------------------------------------
 
@@ -239,14 +245,21 @@ class PersonAdmin(ScopedAdmin):
         return person.last_login or _("never")
 
     @admin.display(description=_("grace"))
-    def grace(self, person: User) -> str | Promise:
-        """Until when this person may come in without what is demanded; a reset ends it for good."""
+    def grace(self, person: Any) -> str | Promise:
+        """Until when this person may come in without what is demanded; a reset ends it for good.
+
+        When it ended in another tenant is not said to whoever answers for this one alone.
+        """
         if person.grace_closed_at is not None:
+            if not may_see(person.grace_closed_at, person, person.seen_by):
+                return _("Ended by a reset")
             day = date_format(person.grace_closed_at, "SHORT_DATE_FORMAT")
             return _("Ended by a reset on %(date)s") % {"date": day}
         deadline = deadlines.deadline_of(person)
         if deadline is None:
             return _("None")
+        if not may_see(deadline, person, person.seen_by):
+            return _("Over")
         day = date_format(timezone.localtime(deadline, person.tenant.zone), "j F Y, H:i (T)")
         words = _("Until %(day)s") if timezone.now() < deadline else _("Over since %(day)s")
         return words % {"day": day}

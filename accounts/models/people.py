@@ -71,6 +71,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     `security_version` goes up whenever authenticators, role, groups, tenant, password or trust change, and
     voids every grant. No attribute here knows what is demanded of the person: ask `policies.facts`.
+    `mfa_enrolled_at`, `factors` (a bit for each kind of live authenticator) and `codes_left` (unused recovery codes;
+    None without a set) are counters for lists and statistics. `accounts.enrolment_state` alone writes them, and
+    nobody is let in by them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -85,6 +88,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     security_version = models.PositiveIntegerField(default=1, editable=False)
     webauthn_handle = models.BinaryField(max_length=64, unique=True, default=new_webauthn_handle, editable=False)
     mfa_enrolled_at = models.DateTimeField(_("enrolled since"), null=True, blank=True, editable=False)
+    factors = models.PositiveSmallIntegerField(default=0, editable=False)
+    codes_left = models.PositiveSmallIntegerField(null=True, editable=False)
     first_sign_in_at = models.DateTimeField(null=True, blank=True, editable=False)
     known_since = models.DateTimeField(default=timezone.now, editable=False)
     grace_closed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -106,7 +111,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name_plural = _("people")
         ordering = ["email"]
         constraints = [models.UniqueConstraint(Lower("email"), name="one_person_per_address")]
-        indexes = [models.Index(fields=["tenant", "mfa_enrolled_at"], name="person_tenant_enrolled")]
+        indexes = [
+            models.Index(fields=["tenant", "mfa_enrolled_at"], name="person_tenant_enrolled"),
+            models.Index(fields=["tenant", "factors"], name="person_tenant_factors"),
+            models.Index(fields=["tenant", "email"], name="person_tenant_email"),
+            models.Index(
+                fields=["tenant", "email"],
+                condition=models.Q(mfa_enrolled_at=None),
+                include=["is_active"],
+                name="person_missing",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email

@@ -1,0 +1,80 @@
+"""The counters on a person's row that say what they own, for lists and statistics: this module alone writes them.
+
+They repeat what `Binding` and `RecoveryCode` say, which stay the truth: sign-in and the gate never read the
+counters. Every flow that binds, unbinds or spends calls `refresh` in its own unit of work, holding the person's row.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from enum import IntFlag
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from accounts.models import Binding, User
+
+
+class Factors(IntFlag):
+    """A bit for each kind of authenticator; what `User.factors` is made of. Values never change."""
+
+    KEY = 1
+    APP = 2
+    RECOVERY_CODES = 4
+
+
+OF_KIND = {
+    Binding.Kind.WEBAUTHN: Factors.KEY,
+    Binding.Kind.TOTP: Factors.APP,
+    Binding.Kind.RECOVERY_CODE: Factors.RECOVERY_CODES,
+}
+
+
+class State(NamedTuple):
+    """What the three columns of `User` with these names say, or should say."""
+
+    factors: Factors
+    codes_left: int | None
+    mfa_enrolled_at: datetime | None
+
+
+def stated(person: User) -> State:
+    """What this person's row says."""
+    return State(Factors(person.factors), person.codes_left, person.mfa_enrolled_at)
+
+
+def expected(people: Iterable[User]) -> dict[UUID, State]:
+    """What the rows of these people should say, by their ids, recounted in one query.
+
+    Locked authenticators are owned, and count. Recovery codes alone are no enrolment. Since when somebody is enrolled
+    stays what it was, as long as that is no later than their oldest live factor.
+    """
+    people = list(people)
+    unused = Count("codes", filter=Q(codes__used_at=None))
+    live = Binding.objects.filter(person__in=[person.pk for person in people], unbound_at=None).order_by()
+    owned = defaultdict[UUID, list[tuple[str, datetime, int]]](list)
+    for person_id, *one in live.annotate(left=unused).values_list("person_id", "kind", "bound_at", "left"):
+        owned[person_id].append((one[0], one[1], one[2]))
+    return {person.pk: _state(owned[person.pk], person.mfa_enrolled_at) for person in people}
+
+
+def refresh(person: User) -> State:
+    """Write what the person owns now onto their row, and onto this object. The caller holds the row."""
+    state = expected([person])[person.pk]
+    User.objects.filter(pk=person.pk).update(**state._asdict())
+    for name, value in state._asdict().items():
+        setattr(person, name, value)
+    return state
+
+
+def _state(owned: list[tuple[str, datetime, int]], since: datetime | None) -> State:
+    factors = Factors(0)
+    codes_left, oldest = None, None
+    for kind, bound_at, left in owned:
+        factors |= OF_KIND[Binding.Kind(kind)]
+        if kind == Binding.Kind.RECOVERY_CODE:
+            codes_left = left
+        else:
+            oldest = min(bound_at, oldest or bound_at)
+    return State(factors, codes_left, oldest and min(oldest, since or oldest))

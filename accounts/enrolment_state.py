@@ -31,6 +31,11 @@ OF_KIND = {
 }
 
 
+def having(factor: Factors) -> Q:
+    """The condition on people who own this kind of authenticator: the few values that say so, which an index finds."""
+    return Q(factors__in=[value for value in range(1 << len(Factors)) if value & factor])
+
+
 class State(NamedTuple):
     """What the three columns of `User` with these names say, or should say."""
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.assurance import Strength
 from accounts.authenticators.aaguids import product_name
+from accounts.enrolment_state import OF_KIND
 from accounts.models import Binding, Session, User
 
 SHORT: dict[str, str | Promise] = {
@@ -50,12 +51,11 @@ def pills(words: Iterable[str | Promise]) -> SafeString:
     return format_html_join(" ", '<span class="pill">{}</span>', ((word,) for word in words))
 
 
-def kinds(bindings: Iterable[Binding]) -> SafeString:
-    """Each kind of authenticator among these once, keys first; a pill that says so where there is none."""
-    owned = {binding.kind for binding in bindings}
-    if not owned:
+def kinds(person: User) -> SafeString:
+    """Each kind of authenticator of this person once, keys first; a pill that says so where there is none."""
+    if not person.factors:
         return pill("bad", _("None"))
-    return pills(words for kind, words in SHORT.items() if kind in owned)
+    return pills(words for kind, words in SHORT.items() if person.factors & OF_KIND[Binding.Kind(kind)])
 
 
 def state_of(binding: Binding) -> SafeString:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
 
-from accounts import notices
+from accounts import enrolment_state, notices
 from accounts.assurance import Method, Proof
 from accounts.errors import EnrolmentExpired, MethodNotAllowed, NotFresh
 from accounts.flows import people
@@ -95,9 +95,7 @@ def bound(
 
     `facts` go into the event beside kind and name.
     """
-    if person.mfa_enrolled_at is None:
-        person.mfa_enrolled_at = binding.bound_at
-        person.save(update_fields=["mfa_enrolled_at"])
+    enrolment_state.refresh(person)
     people.raise_security_version(person)
     record(
         event,
@@ -150,17 +148,17 @@ def strip(person: User, *, actor: User | None, reason: str) -> list[Binding]:
     for binding in live:
         unbind(binding, actor=actor, reason=reason)
     PendingEnrolment.objects.filter(person=person).delete()
-    forget_enrolment_if_bare(person)
+    unbound(person)
     people.raise_security_version(person)
     return live
 
 
-def forget_enrolment_if_bare(person: User) -> None:
-    """`mfa_enrolled_at` says since when there is a factor; recovery codes alone are none, and go with the last."""
-    live = Binding.objects.filter(person=person, unbound_at=None).select_related("authenticator")
-    if live.exclude(kind=Binding.Kind.RECOVERY_CODE).exists():
+def unbound(person: User) -> None:
+    """What follows every removal: recovery codes alone are no factor and go with the last one; what is left counts."""
+    if enrolment_state.refresh(person).mfa_enrolled_at is not None:
         return
-    for codes in live:
-        unbind(codes, actor=None, reason="last_factor_gone")
-    person.mfa_enrolled_at = None
-    person.save(update_fields=["mfa_enrolled_at"])
+    codes = list(Binding.objects.filter(person=person, unbound_at=None).select_related("authenticator"))
+    for one in codes:
+        unbind(one, actor=None, reason="last_factor_gone")
+    if codes:
+        enrolment_state.refresh(person)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils import timezone
 
-from accounts import notices
+from accounts import enrolment_state, notices
 from accounts.assurance import Method
 from accounts.authenticators import recovery_codes
 from accounts.errors import MethodNotAllowed, NotEnrolled
@@ -39,6 +39,7 @@ def make(person: User, session: "SessionStore", *, first: bool = False) -> list[
     if not live.exclude(kind=Binding.Kind.RECOVERY_CODE).exists():
         raise NotEnrolled
     codes = _store(old or bindings.new_binding(locked, Binding.Kind.RECOVERY_CODE))
+    enrolment_state.refresh(locked)
     people.raise_security_version(locked)
     record(Kind.RECOVERY_CODES_MADE, actor=locked, target=locked, count=len(codes))
     notices.send("recovery_codes_made", locked, what="")

@@ -37,7 +37,7 @@ def _remove(person: User, binding_id: uuid.UUID) -> AccountsError | None:
         record(Kind.AUTHENTICATOR_REMOVAL_REFUSED, actor=locked, target=locked, reason=LastAuthenticator.code, **about)
         return LastAuthenticator()
     bindings.unbind(binding, actor=locked, reason="removed")
-    bindings.forget_enrolment_if_bare(locked)
+    bindings.unbound(locked)
     people.raise_security_version(locked)
     record(Kind.AUTHENTICATOR_REMOVED, actor=locked, target=locked, left=live.count(), **about)
     notices.send("authenticator_removed", locked, what=str(binding))

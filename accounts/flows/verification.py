@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from accounts import canary, keyring, notices
+from accounts import canary, enrolment_state, keyring, notices
 from accounts.assurance import Method, Proof
 from accounts.authenticators import recovery_codes, totp
 from accounts.errors import (
@@ -26,6 +26,7 @@ from accounts.errors import (
     WrongCode,
     WrongRecoveryCode,
 )
+from accounts.flows import people
 from accounts.models import Binding, RecoveryCode, User
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -65,6 +66,8 @@ def totp_context(binding: Binding) -> keyring.Context:
 
 @unit_of_work
 def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof | AccountsError:
+    if method is Method.RECOVERY_CODE:
+        person = people.lock(person)  # spending one is counted there; every flow takes the person before their factors
     binding = (
         Binding.objects.select_for_update(of=("self",))
         .select_related("authenticator")
@@ -142,7 +145,7 @@ _LOOKS: dict[Method, Look] = {Method.TOTP: _look_at_totp, Method.RECOVERY_CODE: 
 def _note_success(person: User, binding: Binding) -> None:
     _record(Kind.SECOND_FACTOR_ACCEPTED, person, binding, Outcome.OK)
     if binding.kind == Method.RECOVERY_CODE:
-        left = RecoveryCode.objects.filter(binding=binding, used_at=None).count()
+        left = enrolment_state.refresh(person).codes_left
         record(Kind.RECOVERY_CODES_USED, actor=person, target=person, left=left)
         notices.send("recovery_codes_used", person, left=left)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -24,7 +24,7 @@ from accounts.errors import AccountsError, NotFresh
 from accounts.flows import binding as bindings
 from accounts.flows import deletion, invitations, reset
 from accounts.flows import people as flows
-from accounts.models import Binding, User
+from accounts.models import User
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
@@ -70,9 +70,7 @@ class PersonAdmin(ScopedAdmin):
     # -- who sees and does what ------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        live = Binding.objects.filter(unbound_at=None).order_by("bound_at")
-        people = super().get_queryset(request).select_related("tenant")
-        return people.prefetch_related(Prefetch("bindings", queryset=live, to_attr="factors"))
+        return super().get_queryset(request).select_related("tenant")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.admits(person_of(request))
@@ -266,7 +264,7 @@ class PersonAdmin(ScopedAdmin):
 
     @admin.display(description=_("methods"))
     def methods(self, person: Any) -> SafeString:
-        return labels.kinds(person.factors)
+        return labels.kinds(person)
 
 
 def reset_url(*ids: Any) -> str:

@@ -17,10 +17,11 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied, Suspicio
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.views import View
 
 from accounts.flows import sign_in
 from accounts.views.base import next_url, with_next
@@ -65,6 +66,7 @@ class GatehouseAdminSite(AdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
+        self.pages: list[tuple[str, str, type[View]]] = []
         self.disable_action("delete_selected")  # deleting goes through flows, one by one
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
@@ -76,6 +78,10 @@ class GatehouseAdminSite(AdminSite):
         if admin_class is not None and admin_class.__module__.partition(".")[0] in ROOMS:
             super().register(model_or_iterable, admin_class, **options)
 
+    def add_pages(self, pages: Iterable[tuple[str, str, type[View]]]) -> None:
+        """Pages about no one model, each with its path, the name of its URL, and a view that takes `site`."""
+        self.pages.extend(pages)
+
     def has_permission(self, request: HttpRequest) -> bool:
         """Administrators. What they must have proved is the gate's business."""
         return request.user.is_active and request.user.is_staff
@@ -84,7 +90,8 @@ class GatehouseAdminSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Django's, without the redirect to any object's own page: it tells which ids exist, whoever asks."""
-        return [one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site"]
+        pages = [path(where, self.admin_view(page.as_view(site=self)), name=name) for where, name, page in self.pages]
+        return [*pages, *(one for one in super().get_urls() if getattr(one, "name", None) != "view_on_site")]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Django's, with every refusal recorded: who tried what they may not, or what is not theirs."""
@@ -142,11 +149,22 @@ class GatehouseAdminSite(AdminSite):
             return super().get_app_list(request, app_label)
         apps_shown = self._build_app_dict(request).values()
         models = {one["model"]._meta.label_lower: one for app in apps_shown for one in app["models"]}
-        return [group for group in _grouped(models) if group["models"]]
+        groups = [group for group in _grouped(models) if group["models"]]
+        for group in groups:
+            if group["app_label"] == "enforcement":
+                group["models"].append(_status_entry())
+        return groups
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         """None: Django's log of the admin is not kept. What happened is in the record."""
         return LogEntry.objects.none()
+
+
+def _status_entry() -> dict[str, Any]:
+    """The page of the MFA status among the models, as a list of models shows it."""
+    url = reverse("admin:mfa_status")
+    entry = {"name": _("MFA status"), "object_name": "MFAStatus", "admin_url": url}
+    return {**entry, "model": None, "add_url": None, "perms": {}, "view_only": True}
 
 
 def _grouped(models: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -1,5 +1,12 @@
-"""This room's part of the admin: tenants and their policies, and people with what is demanded of them."""
+"""The admin's pages for policies, tenants and people; importing this registers them."""
 
-from policies.admin import people, policies, tenants
+from typing import Any
 
-__all__ = ["people", "policies", "tenants"]
+from django.contrib import admin
+
+from policies.admin import people, policies, status_pages, tenants
+
+__all__ = ["people", "policies", "status_pages", "tenants"]
+
+_site: Any = admin.site  # ours, which takes pages
+_site.add_pages(status_pages.PAGES)

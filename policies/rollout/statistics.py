@@ -175,8 +175,9 @@ _SOME_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 def _general(rules: Rules) -> Rules:
     """The rules without what no number depends on; `enforced_since` says only whether there is such a time."""
     since = None if rules.enforced_since is None else _SOME_TIME
-    ours = {"version": 0, "enforced_since": since, "in_force_until": None, "contact": "", "snoozes": 0}
-    return replace(rules, passkey_login=False, **ours)
+    return replace(
+        rules, version=0, enforced_since=since, in_force_until=None, contact="", snoozes=0, passkey_login=False
+    )
 
 
 def _with_their_version(people: QuerySet[User], now: datetime) -> QuerySet[User]:
@@ -198,4 +199,5 @@ def _count_demanded(people: QuerySet[User], asked: Conditions, into: dict[UUID, 
         )
     )
     for row in (*everybody, *missing):
-        into[row.pop("tenant")] |= row
+        figures: dict[str, Any] = dict(row)
+        into[figures.pop("tenant")] |= figures

@@ -1,0 +1,137 @@
+"""MFA status: how far a tenant is on the way to two-step verification, and how far all of them are."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.admin import AdminSite
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views import View
+
+from accounts.admin import labels
+from accounts.admin.scope import not_here, person_of
+from accounts.models import Role, Tenant, User
+from policies.admin.charts import Bar, bar
+from policies.rollout import statistics
+from policies.rollout.statistics import METHODS, Status
+
+TENANTS: Final = 50  # on one page
+
+
+class StatusPages(View):
+    """What these pages share: `site` and `actor`; whatever is not the actor's is not there (404)."""
+
+    site: AdminSite = None  # type: ignore[assignment]  # given to as_view
+    http_method_names = ["get", "head"]
+    actor: User
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.actor = person_of(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    def tenant(self, tenant_id: UUID) -> Tenant:
+        """Raises Http404 unless the actor answers for it."""
+        if not self.actor.is_superuser and self.actor.tenant_id != tenant_id:
+            not_here()
+        return get_object_or_404(Tenant, pk=tenant_id)
+
+    def show(self, template: str, **context: Any) -> HttpResponse:
+        """A page from a template that extends `admin/policies/status/page.html`, which needs a `title`."""
+        shared = self.site.each_context(self.request)
+        return TemplateResponse(self.request, f"admin/policies/status/{template}", {**shared, **context})
+
+
+class StatusOfAll(StatusPages):
+    """All tenants together, and each on a line. To a tenant's administrators: the way to their own."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if not self.actor.is_superuser:
+            return redirect(status_url(self.actor.tenant_id))
+        tenants = list(Tenant.objects.order_by("name"))
+        found = statistics.status_of([one.pk for one in tenants], timezone.now())
+        page = Paginator(tenants, TENANTS).get_page(request.GET.get("p"))
+        return self.show(
+            "all.html",
+            title=_("MFA status"),
+            page=page,
+            rows=[{"tenant": one, "status": found[one.pk], "url": status_url(one.pk)} for one in page.object_list],
+            **figures(statistics.total(found.values())),
+        )
+
+
+class StatusOfTenant(StatusPages):
+    """One tenant."""
+
+    def get(self, request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+        tenant = self.tenant(tenant_id)
+        found = statistics.status_of([tenant.pk], timezone.now())[tenant.pk]
+        return self.show("tenant.html", title=_("MFA status"), subtitle=str(tenant), tenant=tenant, **figures(found))
+
+
+def status_url(tenant_id: UUID) -> str:
+    """The page of one tenant."""
+    return reverse("admin:mfa_status_of", args=[tenant_id])
+
+
+def figures(status: Status) -> dict[str, Any]:
+    """What the templates draw: `status` and the groups of bars."""
+    return {"status": status, "charts": list(_charts(status))}
+
+
+def _charts(status: Status) -> Iterable[dict[str, Any]]:
+    yield {"id": "demand", "title": _("What the policy demands"), "bars": _demand(status)}
+    yield {"id": "methods", "title": _("By method"), "bars": _methods(status)}
+    yield {"id": "roles", "title": _("Enrolled, by role"), "bars": _roles(status)}
+    yield {"id": "sources", "title": _("By how people sign in"), "bars": _sources(status)}
+    yield {"id": "recovery", "title": _("If a device is lost"), "bars": _recovery(status)}
+
+
+def _demand(status: Status) -> list[Bar]:
+    ready = status.demanded - status.missing
+    return [
+        bar(_("Ready"), ready, status.people, tone="ok"),
+        bar(_("In grace: days left"), status.in_grace, status.people, tone="grace"),
+        bar(_("New: days begin at the first sign-in"), status.not_begun, status.people, tone="grace"),
+        bar(_("Overdue: stopped at the next sign-in"), status.overdue, status.people, tone="bad"),
+        bar(_("Excluded for a time"), status.excluded, status.people),
+        bar(_("Not asked by the policy"), status.people - status.demanded - status.excluded, status.people),
+    ]
+
+
+def _methods(status: Status) -> list[Bar]:
+    owned = [bar(str(labels.SHORT[one]), status.by_method[one], status.people) for one in METHODS.values()]
+    codes = bar(_("Recovery codes"), status.with_codes, status.people)
+    return [*owned, codes, bar(_("No second factor"), status.without, status.people, tone="bad")]
+
+
+def _roles(status: Status) -> list[Bar]:
+    return [
+        bar(str(label), status.enrolled_by_role[role], status.by_role[role])
+        for role, label in Role.choices
+        if status.by_role[role]
+    ]
+
+
+def _sources(status: Status) -> list[Bar]:
+    return [bar(_("Password or passkey here"), number, status.people) for number in status.by_source.values()]
+
+
+def _recovery(status: Status) -> list[Bar]:
+    return [
+        bar(_("One lost device away from being locked out"), status.one_loss_away, status.people, tone="bad"),
+        bar(_("Three recovery codes or fewer"), status.few_codes, status.people, tone="grace"),
+        bar(_("Never signed in"), status.never_signed_in, status.people),
+    ]
+
+
+PAGES: Final[tuple[tuple[str, str, type[StatusPages]], ...]] = (
+    ("mfa-status/", "mfa_status", StatusOfAll),
+    ("mfa-status/<uuid:tenant_id>/", "mfa_status_of", StatusOfTenant),
+)
+"""Below the admin: the path, the name of the URL (`admin:<name>`), and the page."""

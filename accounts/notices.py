@@ -69,7 +69,12 @@ def _dated(entry: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def mail(name: str, address: str, person: User, **extra: Any) -> None:
-    """Send `<name>_{subject.txt,message.txt,message.html}` in the person's language and zone.
+    """Send the mail `name` at once; see `message`."""
+    message(name, address, person, **extra).send()
+
+
+def message(name: str, address: str, person: User, **extra: Any) -> EmailMultiAlternatives:
+    """`<name>_{subject.txt,message.txt,message.html}` in the person's language and zone.
 
     A bare name is one of ours, in `accounts/mail/`; a path names a template of allauth's.
     """
@@ -88,11 +93,11 @@ def mail(name: str, address: str, person: User, **extra: Any) -> None:
             **extra,
         }
         subject = " ".join(render_to_string(f"{prefix}_subject.txt", values).split())
-        message = EmailMultiAlternatives(
+        made = EmailMultiAlternatives(
             subject,
             render_to_string(f"{prefix}_message.txt", values),
             settings.DEFAULT_FROM_EMAIL,
             [address],
         )
-        message.attach_alternative(render_to_string(f"{prefix}_message.html", values), "text/html")
-        message.send()
+        made.attach_alternative(render_to_string(f"{prefix}_message.html", values), "text/html")
+        return made

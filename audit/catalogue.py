@@ -230,6 +230,13 @@ _authenticators(
     **_REFUSAL,
 )
 _authenticators(
+    Kind.ENROLMENT_STATE_REPAIRED,
+    _("The counters of what %(target)s owns were wrong and were put right."),
+    _WARNING,
+    before=DOCUMENT,
+    after=DOCUMENT,
+)
+_authenticators(
     Kind.TWO_STEP_TURNED_OFF,
     _("%(target)s turned two-step verification off."),
     _WARNING,
@@ -330,6 +337,28 @@ _enforcement(
     _("%(target)s put the reminder off until %(until)s; %(left)s more times are left."),
     until=MOMENT,
     left=NUMBER,
+)
+_enforcement(Kind.REMINDER_ASKED_FOR, _("%(actor)s asked for a reminder of %(target)s."))
+_enforcement(
+    Kind.REMINDER_REFUSED, _("%(actor)s could not have %(target)s reminded: %(code)s."), outcome=_REFUSED, code=TEXT
+)
+_enforcement(
+    Kind.REMINDER_SENT, _("%(target)s was reminded of the deadline by mail."), attempts=NUMBER, trouble=PERSONAL_TEXT
+)
+_enforcement(
+    Kind.REMINDER_UNSURE,
+    _("A reminder of %(target)s was handed over, and the mail server did not answer: %(trouble)s."),
+    _NOTICE,
+    attempts=NUMBER,
+    trouble=PERSONAL_TEXT,
+)
+_enforcement(
+    Kind.REMINDER_FAILED,
+    _("A reminder of %(target)s was given up: %(trouble)s."),
+    _WARNING,
+    outcome=_FAILED,
+    attempts=NUMBER,
+    trouble=PERSONAL_TEXT,
 )
 
 _policy: Declare = partial(CATALOGUE.declare, Category.POLICY)

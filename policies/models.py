@@ -8,6 +8,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
+from policies.reminding import Reminder
+
+__all__ = [
+    "DeadlineExtension",
+    "DecidedSignIn",
+    "ExclusionReport",
+    "MFAPolicy",
+    "PolicyDraft",
+    "PolicyVersion",
+    "Reminder",
+]
 
 
 class MFAPolicy(models.Model):

@@ -272,6 +272,9 @@ TENANT_MAIL = {
     "help_url": "https://id.example.com/help/",
     "link": "https://id.example.com/in?a=1&b=2",
     "until": NOW + timedelta(days=3),
+    "deadline": NOW + timedelta(days=3),
+    "days_left": 3,
+    "url": "https://id.example.com/accounts/2fa/enrol/",
     "excludes": [
         {"kind": kind, "whom": f"{kind} <b>", "reason": "On leave & <i>", "until": NOW}
         for kind in ("person", "group", "role", "source")

@@ -5,7 +5,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -37,7 +37,12 @@ def raise_security_version(person: User) -> None:
 
 def lock(person: User) -> User:
     """The person's row, held until the transaction ends: enrolment, reset and policy changes take turns."""
-    return User.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=person.pk)
+    return everyone_held().get(pk=person.pk)
+
+
+def everyone_held() -> QuerySet[User]:
+    """People whose rows are held once they are read, with their tenants."""
+    return User.objects.select_for_update(of=("self",)).select_related("tenant")
 
 
 @unit_of_work

@@ -201,3 +201,27 @@ class ExclusionReport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.value} until {self.until:%Y-%m-%d}"
+
+
+class EnrolmentSnapshot(models.Model):
+    """How far a tenant was on one day of its own calendar: what `policies.rollout.statistics` counted. Written once."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="enrolment_snapshots")
+    day = models.DateField(_("day"))
+    people = models.PositiveIntegerField(_("people"))
+    enrolled = models.PositiveIntegerField(_("enrolled"))
+    demanded = models.PositiveIntegerField()
+    missing = models.PositiveIntegerField(_("not ready"))
+    overdue = models.PositiveIntegerField(_("overdue"))
+    excluded = models.PositiveIntegerField()
+    one_loss_away = models.PositiveIntegerField()
+    taken_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("enrolment snapshot")
+        verbose_name_plural = _("enrolment snapshots")
+        ordering = ["-day"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "day"], name="one_enrolment_snapshot_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} on {self.day:%Y-%m-%d}"

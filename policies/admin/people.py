@@ -35,6 +35,7 @@ from policies.admin.explanation_pages import SignInPage, SignInsPage
 from policies.admin.people_forms import PersonForm
 from policies.admin.people_moments import may_see
 from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage, ResetPage
+from policies.admin.reminders import RemindsPeople, latest_of
 from policies.flows import deadlines
 
 CHANGEABLE = frozenset({"name", "language", "role", "is_active", "tenant", "is_superuser"})
@@ -43,7 +44,7 @@ PLATFORM = frozenset({"tenant", "is_superuser", "groups"})
 
 
 @admin.register(User)
-class PersonAdmin(ScopedAdmin):
+class PersonAdmin(RemindsPeople, ScopedAdmin):
     """Everybody in the administrator's tenant; everybody, for platform administrators."""
 
     tenant_path = "tenant"
@@ -64,7 +65,7 @@ class PersonAdmin(ScopedAdmin):
     search_fields = ("email", "name")
     search_help_text = _("Search by mail address or name")
     ordering = ("email",)
-    actions = ("extend_deadline", "reset_mfa")
+    actions = ("send_reminder", "extend_deadline", "reset_mfa")
     change_form_template = "admin/accounts/user/change_form.html"
 
     # -- who sees and does what ------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ class PersonAdmin(ScopedAdmin):
         return [
             (None, {"fields": ("email", "name", "language", *tenant)}),
             (_("Rights"), {"fields": rights}),
-            (_("Two-step verification"), {"fields": ("demand", "methods", "mfa_enrolled_at", "grace")}),
+            (_("Two-step verification"), {"fields": ("demand", "methods", "mfa_enrolled_at", "grace", "reminded")}),
             (_("Dates"), {"fields": ("date_joined", "last_sign_in")}),
         ]
 
@@ -119,7 +120,7 @@ class PersonAdmin(ScopedAdmin):
         """On a person's page: their address, what is only a state, and one's own rights."""
         if obj is None:
             return []
-        fixed = ["email", "demand", "methods", "mfa_enrolled_at", "grace", "date_joined", "last_sign_in"]
+        fixed = ["email", "demand", "methods", "mfa_enrolled_at", "grace", "reminded", "date_joined", "last_sign_in"]
         return fixed + (["role", "is_active", "tenant", "is_superuser"] if obj == request.user else [])
 
     def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> User:
@@ -261,6 +262,10 @@ class PersonAdmin(ScopedAdmin):
         day = date_format(timezone.localtime(deadline, person.tenant.zone), "j F Y, H:i (T)")
         words = _("Until %(day)s") if timezone.now() < deadline else _("Over since %(day)s")
         return words % {"day": day}
+
+    @admin.display(description=_("last reminder"))
+    def reminded(self, person: User) -> str | Promise:
+        return latest_of(person)
 
     @admin.display(description=_("methods"))
     def methods(self, person: Any) -> SafeString:

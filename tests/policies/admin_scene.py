@@ -15,10 +15,10 @@ from django.utils import timezone
 from accounts.assurance import Method, Proof
 from accounts.models import Binding, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
-from policies.models import MFAPolicy
+from policies.models import MFAPolicy, Reminder
 from tests import factories
 
-SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent)
+SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder)
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Side:
             email=f"person@{self.mark}.example", name=f"Person {self.mark}", tenant=self.tenant
         )
         self.secret = factories.enrol_totp(self.person)
+        self.reminder = Reminder.objects.create(person=self.person, tenant=self.tenant, day="2030-01-01")
         self.person_client = factories.client_of(self.person)
 
     @property
@@ -59,6 +60,7 @@ class Side:
             MFAPolicy: lambda: self.tenant.policy.pk,
             Binding: lambda: self.binding.pk,
             Session: lambda: self.session.public_id,
+            Reminder: lambda: self.reminder.pk,
             AuditEvent: lambda: AuditEvent.objects.filter(tenant_id=self.tenant.pk).latest("id").pk,
         }[model]().__str__()
 

@@ -18,7 +18,7 @@ from accounts.flows import people
 from accounts.models import Binding, Session, Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
-from policies.models import MFAPolicy
+from policies.models import MFAPolicy, Reminder
 from tests.factories import UserFactory, verified_client
 from tests.policies.admin_scene import SEEN_BY_TENANTS, Side, a_group, events, last_event, registered, root, url
 
@@ -93,7 +93,7 @@ def test_no_list_shows_another_tenants_objects(client: Client, theirs: Side, mod
         assert url(model, "change", theirs.id_of(model)) not in body
 
 
-@pytest.mark.parametrize("model", [User, MFAPolicy, Binding, Session], ids=label)
+@pytest.mark.parametrize("model", [User, MFAPolicy, Binding, Session, Reminder], ids=label)
 def test_a_filter_by_another_tenant_filters_nothing(client: Client, theirs: Side, model: type[Model]) -> None:
     plain = client.get(url(model)).context["cl"]
     filtered = client.get(url(model), {"tenant": theirs.tenant.pk}).context["cl"]
@@ -101,7 +101,7 @@ def test_a_filter_by_another_tenant_filters_nothing(client: Client, theirs: Side
     assert "tenant" not in [one.parameter_name for one in filtered.filter_specs]
 
 
-@pytest.mark.parametrize("model", [User, Tenant, MFAPolicy, Binding, Session], ids=label)
+@pytest.mark.parametrize("model", [User, Tenant, MFAPolicy, Binding, Session, Reminder], ids=label)
 def test_searching_for_another_tenants_words_finds_nothing(client: Client, theirs: Side, model: type[Model]) -> None:
     response = client.get(url(model), {"q": theirs.mark})
     assert response.status_code == 200
@@ -130,6 +130,7 @@ def test_searching_for_another_tenants_words_finds_nothing(client: Client, their
         (Session, "session_key__startswith"),
         (Session, "session_data__startswith"),
         (Session, "person__tenant__name"),
+        (Reminder, "person__password__startswith"),
         (AuditEvent, "tenant_id"),
         (AuditEvent, "salts__contains"),
     ],
@@ -164,7 +165,9 @@ def act(client: Client, model: type[Model], action: str, *ids: Any, **more: Any)
 
 
 @pytest.mark.parametrize(
-    ("model", "action"), [(User, "reset_mfa"), (Session, "end_sessions")], ids=["people", "sessions"]
+    ("model", "action"),
+    [(User, "reset_mfa"), (User, "send_reminder"), (Session, "end_sessions")],
+    ids=["people", "reminders", "sessions"],
 )
 def test_an_action_with_another_tenants_id_does_nothing(
     client: Client, mine: Side, theirs: Side, model: type[Model], action: str
@@ -175,6 +178,7 @@ def test_an_action_with_another_tenants_id_does_nothing(
     assert mine.session.ended_at is None
     assert theirs.session.ended_at is None
     assert not events(Kind.SESSION_ENDED)
+    assert not events(Kind.REMINDER_ASKED_FOR)
 
 
 def test_everything_across_pages_is_everything_of_ones_own_tenant(client: Client, mine: Side, theirs: Side) -> None:
@@ -292,7 +296,7 @@ def _events_on(client: Client, person: User) -> list[AuditEvent]:
     return list(client.get(url(User, "history", person.pk)).context["events"])
 
 
-@pytest.mark.parametrize("model", [User, Tenant, MFAPolicy, Binding, Session], ids=label)
+@pytest.mark.parametrize("model", [User, Tenant, MFAPolicy, Binding, Session, Reminder], ids=label)
 def test_every_object_has_a_history_of_recorded_events(client: Client, mine: Side, model: type[Model]) -> None:
     response = client.get(url(model, "history", mine.id_of(model)))
     assert response.status_code == 200

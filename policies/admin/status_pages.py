@@ -1,6 +1,8 @@
 """MFA status: how far a tenant is on the way to two-step verification, and how far all of them are."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +19,9 @@ from django.views import View
 from accounts.admin import labels
 from accounts.admin.scope import not_here, person_of
 from accounts.models import Role, Tenant, User
-from policies.admin.charts import Bar, bar
-from policies.rollout import statistics
+from policies.admin.charts import Bar, bar, line
+from policies.rollout import forecast, statistics
+from policies.rollout.forecast import Day
 from policies.rollout.statistics import METHODS, Status
 
 TENANTS: Final = 50  # on one page
@@ -53,15 +56,17 @@ class StatusOfAll(StatusPages):
     def get(self, request: HttpRequest) -> HttpResponse:
         if not self.actor.is_superuser:
             return redirect(status_url(self.actor.tenant_id))
-        tenants = list(Tenant.objects.order_by("name"))
-        found = statistics.status_of([one.pk for one in tenants], timezone.now())
+        tenants, now = list(Tenant.objects.order_by("name")), timezone.now()
+        found = statistics.status_of([one.pk for one in tenants], now)
+        all_together = statistics.total(found.values())
         page = Paginator(tenants, TENANTS).get_page(request.GET.get("p"))
         return self.show(
             "all.html",
             title=_("MFA status"),
             page=page,
             rows=[{"tenant": one, "status": found[one.pk], "url": status_url(one.pk)} for one in page.object_list],
-            **figures(statistics.total(found.values())),
+            way=way_of(tenants, all_together, now),
+            **figures(all_together),
         )
 
 
@@ -70,13 +75,61 @@ class StatusOfTenant(StatusPages):
 
     def get(self, request: HttpRequest, tenant_id: UUID) -> HttpResponse:
         tenant = self.tenant(tenant_id)
-        found = statistics.status_of([tenant.pk], timezone.now())[tenant.pk]
-        return self.show("tenant.html", title=_("MFA status"), subtitle=str(tenant), tenant=tenant, **figures(found))
+        now = timezone.now()
+        found = statistics.status_of([tenant.pk], now)[tenant.pk]
+        rules = statistics.rules_at([tenant.pk], now).get(tenant.pk)
+        return self.show(
+            "tenant.html",
+            title=_("MFA status"),
+            subtitle=str(tenant),
+            tenant=tenant,
+            way=way_of([tenant], found, now, ends=forecast.deadline_ahead(rules, now)),
+            **figures(found),
+        )
 
 
 def status_url(tenant_id: UUID) -> str:
     """The page of one tenant."""
     return reverse("admin:mfa_status_of", args=[tenant_id])
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way so far and where it leads. `enrolled` and `missing` are the points of two lines.
+
+    `ends`: the deadline that is ahead, in the tenant's zone; `expected`: how many will be missing then, None where it
+    is too early to say.
+    """
+
+    days: list[Day]
+    enrolled: str
+    missing: str
+    ends: datetime | None = None
+    expected: int | None = None
+
+    @property
+    def newest_first(self) -> list[Day]:
+        return self.days[::-1]
+
+
+def way_of(tenants: list[Tenant], status: Status, now: datetime, *, ends: datetime | None = None) -> Way:
+    """The last 90 days of these tenants together; with a deadline ahead, the forecast for its day."""
+    zone = tenants[0].zone if len(tenants) == 1 else timezone.get_current_timezone()
+    today = now.astimezone(zone).date()
+    days = forecast.trend([one.pk for one in tenants], today)
+    by_day = {one.day: one for one in days}
+    span = [by_day.get(today - timedelta(days=ago)) for ago in reversed(range(forecast.DAYS))]
+    most = max([one.people for one in days], default=0)
+    way = Way(
+        days,
+        line([one and one.enrolled for one in span], most=most),
+        line([one and one.missing for one in span], most=most),
+    )
+    if ends is None:
+        return way
+    ends = ends.astimezone(zone)
+    expected = forecast.missing_on(ends.date(), days, today=today, missing=status.missing)
+    return replace(way, ends=ends, expected=expected)
 
 
 def figures(status: Status) -> dict[str, Any]:

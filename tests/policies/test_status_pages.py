@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -11,11 +12,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.kinds import Kind
 from policies.admin.charts import WIDTH, bar, line
-from tests.factories import TenantFactory, UserFactory, enrol_totp, verified_client
+from tests.factories import TenantFactory, UserFactory, enrol_totp, publish_rules, verified_client
 from tests.policies.admin_scene import Side, last_event, root
+from tests.policies.test_snapshots import note
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +114,20 @@ class TestThePage:
         for _ in range(4):
             UserFactory(tenant=TenantFactory())
         assert taken() == before
+
+    def test_it_shows_the_way_so_far_and_where_it_leads(self, client, mine):
+        publish_rules(mine.tenant, grace_days=14)
+        page = client.get(status_of(mine)).content.decode()
+        assert "There is no snapshot yet." in page
+        assert "It is too early to say how many will not be ready then" in page
+        today = timezone.localdate(timezone=mine.tenant.zone)
+        for ago in range(1, 15):
+            note(mine.tenant, today - timedelta(days=ago), missing=10)
+        page = client.get(status_of(mine)).content.decode()
+        assert "For most people the days of grace end on" in page
+        assert re.search(r"in the last four weeks,\s+\d+ (person|people) will not be ready then", page)
+        assert page.count("<polyline") == 2
+        assert page.count("<tr>") > 14
 
     def test_the_console_leads_there(self, client):
         assert reverse("admin:mfa_status") in client.get(reverse("admin:index")).content.decode()

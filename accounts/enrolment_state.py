@@ -59,8 +59,10 @@ def expected(people: Iterable[User]) -> dict[UUID, State]:
     unused = Count("codes", filter=Q(codes__used_at=None))
     live = Binding.objects.filter(person__in=[person.pk for person in people], unbound_at=None).order_by()
     owned = defaultdict[UUID, list[tuple[str, datetime, int]]](list)
-    for person_id, *one in live.annotate(left=unused).values_list("person_id", "kind", "bound_at", "left"):
-        owned[person_id].append((one[0], one[1], one[2]))
+    for person_id, kind, bound_at, left in live.annotate(left=unused).values_list(
+        "person_id", "kind", "bound_at", "left"
+    ):
+        owned[person_id].append((kind, bound_at, left))
     return {person.pk: _state(owned[person.pk], person.mfa_enrolled_at) for person in people}
 
 

@@ -5,11 +5,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.admin.scope import ScopedList
 from policies import demands, facts
+from policies.admin.people_list import PagedList
 
 
-class PeopleList(ScopedList):
+class PeopleList(PagedList):
     """A page of people, each with `demanded`."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -1,0 +1,104 @@
+"""The list of people goes from page to page by address: nobody twice, nobody left out, no page dearer than another."""
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import Tenant, User
+from policies.admin import people_list
+from policies.admin.people import PersonAdmin
+from tests.factories import AdministratorFactory, TenantFactory, UserFactory, verified_client
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:accounts_user_changelist")
+
+
+@pytest.fixture
+def tenant(monkeypatch: pytest.MonkeyPatch) -> Tenant:
+    """Seven people and their administrator, on pages of three."""
+    monkeypatch.setattr(PersonAdmin, "list_per_page", 3)
+    tenant: Tenant = TenantFactory()
+    for number in range(7):
+        UserFactory(tenant=tenant, email=f"p{number}@example.com", name="Seven" if number else "Nought")
+    UserFactory(tenant=TenantFactory(), email="p3x@example.com")
+    return tenant
+
+
+@pytest.fixture
+def client(tenant: Tenant) -> Client:
+    return verified_client(AdministratorFactory(tenant=tenant, email="admin@example.com"))
+
+
+def shown(response: Any) -> list[str]:
+    return [person.email.partition("@")[0] for person in response.context["cl"].result_list]
+
+
+def link(response: Any, rel: str) -> str | None:
+    found = re.search(rf'<a href="([^"]*)" rel="{rel}">', response.content.decode())
+    return found and found[1].replace("&amp;", "&")
+
+
+def walk(client: Client, start: str, rel: str) -> list[list[str]]:
+    pages, query = [], start
+    while query is not None:
+        response = client.get(LIST + query)
+        pages.append(shown(response))
+        query = link(response, rel)
+    return pages
+
+
+def test_pages_follow_each_other_and_lead_back(client: Client) -> None:
+    pages = walk(client, "", "next")
+    assert pages == [["admin", "p0", "p1"], ["p2", "p3", "p4"], ["p5", "p6"]]
+    assert walk(client, "?after=p4@example.com", "prev") == pages[::-1]
+
+
+def test_a_search_and_a_filter_stay_from_page_to_page(client: Client) -> None:
+    assert walk(client, "?q=seven&role=user", "next") == [["p1", "p2", "p3"], ["p4", "p5", "p6"]]
+
+
+def test_filters_begin_the_list_anew(client: Client) -> None:
+    body = client.get(LIST, {"after": "p1@example.com"}).content.decode()
+    assert 'href="?role=user"' in body
+
+
+def test_a_page_beyond_the_end_leads_to_the_beginning(client: Client) -> None:
+    response = client.get(LIST, {"after": "zzz"})
+    assert (shown(response), link(response, "prev")) == ([], "?")
+
+
+def test_another_order_has_numbered_pages(client: Client) -> None:
+    response = client.get(LIST, {"o": "-1", "p": "2"})
+    assert shown(response) == ["p3", "p2", "p1"]
+    assert link(response, "next") is None
+    assert client.get(LIST, {"o": "-1", "p": "99"}).status_code == 302
+
+
+def test_everybody_on_one_page_while_they_are_few(client: Client) -> None:
+    assert len(shown(client.get(LIST, {"all": ""}))) == 8
+
+
+def test_nobody_counts_further_than_a_bound(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "8 people" in client.get(LIST).content.decode()
+    monkeypatch.setattr(people_list, "COUNTED", 5)
+    response = client.get(LIST, {"q": "p"})
+    body = response.content.decode()
+    assert "More than 5 people" in body
+    assert "More than 5 results" in body
+    assert len(walk(client, "", "next")) == 3
+    assert len(shown(client.get(LIST, {"all": ""}))) == 3
+
+
+@pytest.mark.postgres
+def test_a_deep_page_and_a_search_are_found_by_an_index() -> None:
+    with CaptureQueriesContext(connection), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        deep = User.objects.filter(tenant=TenantFactory(), email__gt="m").order_by("email")[:51].explain()
+        part = User.objects.filter(email__icontains="needle").explain()
+    assert "person_tenant_email" in deep
+    assert "person_email_trigrams" in part

@@ -10,17 +10,21 @@ HEIGHT: Final = 160
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure with its part of a whole: `percent` is a whole number, `width` is in user units of `WIDTH`."""
+    """A figure with its part of a whole: `percent` is a whole number, `width` is in user units of `WIDTH`.
+
+    `into` names the list of these people, if there is one; `url` is where it leads.
+    """
 
     label: str
     number: int
     percent: int
     width: float
     tone: str = ""
+    into: str = ""
     url: str = ""
 
 
-def bar(label: str, number: int, of: int, *, tone: str = "", url: str = "") -> Bar:
+def bar(label: str, number: int, of: int, *, tone: str = "", into: str = "") -> Bar:
     """One bar. Of nothing it is empty; a percentage is 0 or 100 only where it is exactly so."""
     share = number / of if of else 0.0
     percent = round(share * 100)
@@ -28,7 +32,7 @@ def bar(label: str, number: int, of: int, *, tone: str = "", url: str = "") -> B
         percent = 1
     elif number < of and percent == 100:
         percent = 99
-    return Bar(label, number, percent, round(share * WIDTH, 1), tone, url)
+    return Bar(label, number, percent, round(share * WIDTH, 1), tone, into)
 
 
 def line(values: Sequence[float | None], *, most: float) -> str:

@@ -22,6 +22,7 @@ from accounts.models import Role, Tenant, User
 from policies.admin.charts import Bar, bar, line
 from policies.rollout import forecast, statistics
 from policies.rollout.forecast import Day
+from policies.rollout.listed import Which
 from policies.rollout.statistics import METHODS, Status
 
 TENANTS: Final = 50  # on one page
@@ -84,7 +85,7 @@ class StatusOfTenant(StatusPages):
             subtitle=str(tenant),
             tenant=tenant,
             way=way_of([tenant], found, now, ends=forecast.deadline_ahead(rules, now)),
-            **figures(found),
+            **figures(found, tenant.pk),
         )
 
 
@@ -132,9 +133,22 @@ def way_of(tenants: list[Tenant], status: Status, now: datetime, *, ends: dateti
     return replace(way, ends=ends, expected=expected)
 
 
-def figures(status: Status) -> dict[str, Any]:
-    """What the templates draw: `status` and the groups of bars."""
-    return {"status": status, "charts": list(_charts(status))}
+def list_url(tenant_id: UUID, which: Which) -> str:
+    """The page that lists these people."""
+    return reverse("admin:mfa_status_list", args=[tenant_id, which.value])
+
+
+def figures(status: Status, tenant_id: UUID | None = None) -> dict[str, Any]:
+    """What the templates draw: `status` and the groups of bars; of one tenant some lead to their lists."""
+    charts = list(_charts(status))
+    if tenant_id is not None:
+        for chart in charts:
+            chart["bars"] = [_linked(one, tenant_id) for one in chart["bars"]]
+    return {"status": status, "charts": charts}
+
+
+def _linked(one: Bar, tenant_id: UUID) -> Bar:
+    return replace(one, url=list_url(tenant_id, Which(one.into))) if one.into else one
 
 
 def _charts(status: Status) -> Iterable[dict[str, Any]]:
@@ -149,10 +163,10 @@ def _demand(status: Status) -> list[Bar]:
     ready = status.demanded - status.missing
     return [
         bar(_("Ready"), ready, status.people, tone="ok"),
-        bar(_("In grace: days left"), status.in_grace, status.people, tone="grace"),
+        bar(_("In grace: days left"), status.in_grace, status.people, tone="grace", into=Which.IN_GRACE),
         bar(_("New: days begin at the first sign-in"), status.not_begun, status.people, tone="grace"),
-        bar(_("Overdue: stopped at the next sign-in"), status.overdue, status.people, tone="bad"),
-        bar(_("Excluded for a time"), status.excluded, status.people),
+        bar(_("Overdue: stopped at the next sign-in"), status.overdue, status.people, tone="bad", into=Which.OVERDUE),
+        bar(_("Excluded for a time"), status.excluded, status.people, into=Which.EXCLUDED),
         bar(_("Not asked by the policy"), status.people - status.demanded - status.excluded, status.people),
     ]
 
@@ -160,7 +174,7 @@ def _demand(status: Status) -> list[Bar]:
 def _methods(status: Status) -> list[Bar]:
     owned = [bar(str(labels.SHORT[one]), status.by_method[one], status.people) for one in METHODS.values()]
     codes = bar(_("Recovery codes"), status.with_codes, status.people)
-    return [*owned, codes, bar(_("No second factor"), status.without, status.people, tone="bad")]
+    return [*owned, codes, bar(_("No second factor"), status.without, status.people, tone="bad", into=Which.WITHOUT)]
 
 
 def _roles(status: Status) -> list[Bar]:
@@ -177,9 +191,15 @@ def _sources(status: Status) -> list[Bar]:
 
 def _recovery(status: Status) -> list[Bar]:
     return [
-        bar(_("One lost device away from being locked out"), status.one_loss_away, status.people, tone="bad"),
-        bar(_("Three recovery codes or fewer"), status.few_codes, status.people, tone="grace"),
-        bar(_("Never signed in"), status.never_signed_in, status.people),
+        bar(
+            _("One lost device away from being locked out"),
+            status.one_loss_away,
+            status.people,
+            tone="bad",
+            into=Which.ONE_LOSS_AWAY,
+        ),
+        bar(_("Three recovery codes or fewer"), status.few_codes, status.people, tone="grace", into=Which.FEW_CODES),
+        bar(_("Never signed in"), status.never_signed_in, status.people, into=Which.NEVER_SIGNED_IN),
     ]
 
 

@@ -63,4 +63,6 @@ def test_every_page_of_the_status_is_accessible(
 
 
 def pages_of(administrator: User) -> list[str]:
-    return [reverse("admin:mfa_status"), reverse("admin:mfa_status_of", args=[administrator.tenant_id])]
+    tenant = administrator.tenant_id
+    lists = [reverse("admin:mfa_status_list", args=[tenant, which]) for which in ("missing", "few-codes", "excluded")]
+    return [reverse("admin:mfa_status"), reverse("admin:mfa_status_of", args=[tenant]), *lists]

@@ -360,6 +360,14 @@ _enforcement(
     attempts=NUMBER,
     trouble=PERSONAL_TEXT,
 )
+_enforcement(
+    Kind.CAMPAIGN_STARTED,
+    _("%(actor)s started a campaign of reminders in %(target)s."),
+    _NOTICE,
+    campaign=ID,
+    days=WORDS,
+)
+_enforcement(Kind.CAMPAIGN_STOPPED, _("%(actor)s stopped a campaign of reminders in %(target)s."), _NOTICE, campaign=ID)
 
 _policy: Declare = partial(CATALOGUE.declare, Category.POLICY)
 _policy(Kind.POLICY_CREATED, _("%(actor)s created the policy of %(target)s."), _NOTICE, **_POLICY)

@@ -79,6 +79,8 @@ class Kind(StrEnum):
     REMINDER_SENT = "reminder:sent"
     REMINDER_UNSURE = "reminder:unsure"
     REMINDER_FAILED = "reminder:failed"
+    CAMPAIGN_STARTED = "campaign:started"
+    CAMPAIGN_STOPPED = "campaign:stopped"
     POLICY_CREATED = "policy:created"
     POLICY_PUBLISHED = "policy:published"
     POLICY_PUBLISH_REFUSED = "policy:publish_refused"

@@ -31,7 +31,11 @@ from policies.rollout.under_way import under_way
 
 ROOMS: Final = frozenset({"config", "policies", "accounts", "audit"})
 GROUPS: Final[tuple[tuple[str, str | Promise, tuple[str, ...]], ...]] = (
-    ("enforcement", _("Enforcement"), ("policies.mfapolicy", "policies.reminder", "accounts.tenant")),
+    (
+        "enforcement",
+        _("Enforcement"),
+        ("policies.mfapolicy", "policies.campaign", "policies.reminder", "accounts.tenant"),
+    ),
     ("people", _("People"), ("accounts.user", "accounts.binding", "accounts.session", "auth.group")),
     ("evidence", _("Evidence"), ("audit.auditevent",)),
     ("operations", _("Operations"), ("django_tasks_database.dbtaskresult",)),

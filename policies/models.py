@@ -8,13 +8,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
-from policies.reminding import Reminder
+from policies.reminding import Campaign, PeriodicWork, Reminder
 
 __all__ = [
+    "Campaign",
     "DeadlineExtension",
     "DecidedSignIn",
     "ExclusionReport",
     "MFAPolicy",
+    "PeriodicWork",
     "PolicyDraft",
     "PolicyVersion",
     "Reminder",

@@ -1,6 +1,7 @@
-"""The rows of reminders: each is a mail that is owed to somebody, and what became of it."""
+"""The rows of reminders: mails that are owed to people and what became of them, and campaigns that ask for them."""
 
-from datetime import datetime
+import uuid
+from datetime import date, datetime, time
 from typing import Final
 
 from django.db import models
@@ -8,6 +9,45 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant, User
+
+DAYS_BEFORE: Final = (14, 7, 3, 1, 0)
+
+
+def usual_days() -> list[int]:
+    """How many days before a deadline people are reminded, unless somebody chooses others."""
+    return list(DAYS_BEFORE)
+
+
+class Campaign(models.Model):
+    """Reminders of a tenant's people `days` before their own deadline, outside the quiet hours of its time zone.
+
+    `day`, `reached` and `is_done` say how far it came on its last day: all with an id up to `reached`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="campaigns", verbose_name=_("tenant"))
+    days = models.JSONField(_("days before the deadline"), default=usual_days)
+    quiet_from = models.TimeField(_("quiet from"), default=time(20))
+    quiet_until = models.TimeField(_("quiet until"), default=time(8))
+    day = models.DateField(_("last day"), null=True, editable=False)
+    reached = models.UUIDField(null=True, editable=False)
+    is_done = models.BooleanField(default=False, editable=False)
+    started_at = models.DateTimeField(_("started"), default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
+    actor_id = models.UUIDField(null=True, editable=False)
+    actor_label = models.CharField(_("started by"), max_length=254, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} since {self.started_at:%Y-%m-%d}"
+
+    def is_done_on(self, today: date) -> bool:
+        """Whether everybody was gone through on this day of the tenant's."""
+        return self.is_done and self.day == today
 
 
 class Reminder(models.Model):
@@ -30,6 +70,7 @@ class Reminder(models.Model):
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("person"))
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("tenant"))
     day = models.DateField(_("day"))
+    campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, related_name="reminders")
     overdue_too = models.BooleanField(default=False)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -67,3 +108,18 @@ REACHED: Final = (*OPEN, Reminder.State.SENT, Reminder.State.UNSURE)
 def is_lapsed(now: datetime) -> models.Q:
     """Reminders whose worker did not come back within its time."""
     return models.Q(claimed_until__lt=now)
+
+
+class PeriodicWork(models.Model):
+    """One kind of work that is due again and again, and which process has it in hand.
+
+    `leased_until`: no other takes it before; a process that died leaves it to the next from then on.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name

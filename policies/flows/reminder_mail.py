@@ -26,6 +26,7 @@ from audit.log import record, unit_of_work
 from policies import calendars
 from policies.models import Reminder
 from policies.reminding import is_lapsed
+from policies.rollout import quiet
 from policies.rollout.remindable import Spared, prospects
 
 State = Reminder.State
@@ -101,7 +102,7 @@ def claim(tenant_id: UUID) -> Reminder | None:
             state=State.CLAIMED, claimed_until=timezone.now() + CLAIM, attempts=found.attempts + 1
         )
         if claimed:
-            return Reminder.objects.select_related("person__tenant").get(pk=found.pk)
+            return Reminder.objects.select_related("person__tenant", "campaign").get(pk=found.pk)
     return None
 
 
@@ -112,7 +113,7 @@ def send(reminder: Reminder) -> bool:
     if found.spared is not None or not address:
         _finish(reminder, State.SPARED, trouble=(found.spared or Spared.NO_ADDRESS).value)
         return False
-    if not _is_of_today(reminder):
+    if not _is_of_today(reminder) or _waits_for_morning(reminder):
         return False
     try:
         hand_over(message(reminder, found.deadline, address), lambda: _handed(reminder))
@@ -225,6 +226,19 @@ def _is_of_today(reminder: Reminder) -> bool:
     except IntegrityError:
         _finish(reminder, State.SPARED, trouble=Spared.LATELY.value)
         return False
+    return True
+
+
+def _waits_for_morning(reminder: Reminder) -> bool:
+    """Whether it is quiet where the person is; then the reminder waits until it is not."""
+    if reminder.campaign is None:
+        return False
+    now = timezone.now()
+    awake = quiet.ends_at(reminder.campaign.quiet_from, reminder.campaign.quiet_until, now, reminder.person.tenant.zone)
+    if awake is None:
+        return False
+    mine = Reminder.objects.filter(pk=reminder.pk, state=State.CLAIMED, attempts=reminder.attempts)
+    mine.update(state=State.QUEUED, claimed_until=None, due_at=awake, attempts=reminder.attempts - 1)
     return True
 
 

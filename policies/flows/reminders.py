@@ -18,7 +18,7 @@ from accounts.models import User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies.flows import reminder_mail
-from policies.models import Reminder
+from policies.models import Campaign, Reminder
 from policies.reminding import OPEN, REACHED
 from policies.rollout.remindable import Prospect, Spared, prospects
 
@@ -39,7 +39,13 @@ def ask(people: Sequence[User], *, actor: User) -> list[Prospect]:
 
 
 @unit_of_work
-def queue(found: Sequence[Prospect], *, overdue_too: bool = False, actor: User | None = None) -> list[Prospect]:
+def queue(
+    found: Sequence[Prospect],
+    *,
+    overdue_too: bool = False,
+    actor: User | None = None,
+    campaign: Campaign | None = None,
+) -> list[Prospect]:
     """Queue a reminder for each prospect that is not spared; who has one already is spared in what is returned.
 
     What was given up or not needed earlier on the day is taken up again.
@@ -49,6 +55,8 @@ def queue(found: Sequence[Prospect], *, overdue_too: bool = False, actor: User |
     days = _days(found)
     free = _free(days, now)
     rows = [_row(wanted[pk], days[pk], now, overdue_too, actor) for pk in free]
+    for row in rows:
+        row.campaign = campaign
     Reminder.objects.bulk_create(rows)
     for pk in free if actor is not None else ():
         record(Kind.REMINDER_ASKED_FOR, actor=actor, target=wanted[pk])

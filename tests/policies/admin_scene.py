@@ -15,10 +15,10 @@ from django.utils import timezone
 from accounts.assurance import Method, Proof
 from accounts.models import Binding, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
-from policies.models import MFAPolicy, Reminder
+from policies.models import Campaign, MFAPolicy, Reminder
 from tests import factories
 
-SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder)
+SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder, Campaign)
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Side:
         )
         self.secret = factories.enrol_totp(self.person)
         self.reminder = Reminder.objects.create(person=self.person, tenant=self.tenant, day="2030-01-01")
+        self.campaign = Campaign.objects.create(tenant=self.tenant)
         self.person_client = factories.client_of(self.person)
 
     @property
@@ -60,6 +61,7 @@ class Side:
             MFAPolicy: lambda: self.tenant.policy.pk,
             Binding: lambda: self.binding.pk,
             Session: lambda: self.session.public_id,
+            Campaign: lambda: self.campaign.pk,
             Reminder: lambda: self.reminder.pk,
             AuditEvent: lambda: AuditEvent.objects.filter(tenant_id=self.tenant.pk).latest("id").pk,
         }[model]().__str__()

@@ -18,7 +18,7 @@ from accounts.flows import people
 from accounts.models import Binding, Session, Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
-from policies.models import MFAPolicy, Reminder
+from policies.models import Campaign, MFAPolicy, Reminder
 from tests.factories import UserFactory, verified_client
 from tests.policies.admin_scene import SEEN_BY_TENANTS, Side, a_group, events, last_event, registered, root, url
 
@@ -93,7 +93,7 @@ def test_no_list_shows_another_tenants_objects(client: Client, theirs: Side, mod
         assert url(model, "change", theirs.id_of(model)) not in body
 
 
-@pytest.mark.parametrize("model", [User, MFAPolicy, Binding, Session, Reminder], ids=label)
+@pytest.mark.parametrize("model", [User, MFAPolicy, Binding, Session, Reminder, Campaign], ids=label)
 def test_a_filter_by_another_tenant_filters_nothing(client: Client, theirs: Side, model: type[Model]) -> None:
     plain = client.get(url(model)).context["cl"]
     filtered = client.get(url(model), {"tenant": theirs.tenant.pk}).context["cl"]
@@ -166,8 +166,8 @@ def act(client: Client, model: type[Model], action: str, *ids: Any, **more: Any)
 
 @pytest.mark.parametrize(
     ("model", "action"),
-    [(User, "reset_mfa"), (User, "send_reminder"), (Session, "end_sessions")],
-    ids=["people", "reminders", "sessions"],
+    [(User, "reset_mfa"), (User, "send_reminder"), (Campaign, "stop"), (Session, "end_sessions")],
+    ids=["people", "reminders", "campaigns", "sessions"],
 )
 def test_an_action_with_another_tenants_id_does_nothing(
     client: Client, mine: Side, theirs: Side, model: type[Model], action: str
@@ -179,6 +179,7 @@ def test_an_action_with_another_tenants_id_does_nothing(
     assert theirs.session.ended_at is None
     assert not events(Kind.SESSION_ENDED)
     assert not events(Kind.REMINDER_ASKED_FOR)
+    assert not events(Kind.CAMPAIGN_STOPPED)
 
 
 def test_everything_across_pages_is_everything_of_ones_own_tenant(client: Client, mine: Side, theirs: Side) -> None:

@@ -105,7 +105,7 @@ def test_models_are_grouped_by_purpose() -> None:
     groups = verified_client(AdministratorFactory(tenant=TenantFactory())).get(INDEX).context["app_list"]
     shown = {group["app_label"]: [model["object_name"] for model in group["models"]] for group in groups}
     assert shown == {
-        "enforcement": ["MFAPolicy", "Reminder", "Tenant", "MFAStatus"],
+        "enforcement": ["MFAPolicy", "Campaign", "Reminder", "Tenant", "MFAStatus"],
         "people": ["User", "Binding", "Session"],
         "evidence": ["AuditEvent"],
     }

@@ -17,8 +17,8 @@ class Command(BaseCommand):
     help = (
         "Do the periodic work that is due: queue campaigns' reminders and those that wait to be tried again, record\n"
         "which policies were not confirmed, report excludes that end, take the snapshots of enrolment, and\n"
-        "remove what has run out. A lease in the database sees to it that each is done by one process at a time; what a process\n"
-        "that died had in hand is taken up after half an hour.\n\n"
+        "remove what has run out. A lease in the database sees to it that each is done by one process at\n"
+        "a time; what a process that died had in hand is taken up after half an hour.\n\n"
         "Examples:\n"
         "  manage.py run_due                do what is due, and end (once a minute, from cron)\n"
         "  manage.py run_due --every 60     go on, looking every 60 seconds (beside the worker)\n"

@@ -57,8 +57,10 @@ class CampaignAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         counts = {name: Count("reminders", filter=Q(reminders__state__in=states)) for name, states in COUNTED.items()}
-        rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(**{f"number_{name}": count for name, count in counts.items()})
+        rows: QuerySet[Any] = (
+            super().get_queryset(request).annotate(**{f"number_{name}": count for name, count in counts.items()})
+        )
+        return rows
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.admits(person_of(request))

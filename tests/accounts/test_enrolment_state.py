@@ -25,6 +25,7 @@ from accounts.models import Binding, RecoveryCode, Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
 from tests.accounts.test_verification import in_parallel
+from tests.bench import crowd
 from tests.factories import (
     AdministratorFactory,
     TenantFactory,
@@ -339,3 +340,9 @@ def test_codes_spent_and_made_anew_at_once_leave_the_right_number() -> None:
 
         in_parallel(8, race)
         assert said(person) == naive(person)
+
+
+def test_the_crowd_of_the_bench_says_what_a_recount_says() -> None:
+    tenant = TenantFactory()
+    crowd.gather(tenant, 40)
+    assert [found for batch in state_check.check(tenant) for found in batch] == []

@@ -2,10 +2,12 @@
 
 python -m tests.bench                      everything, about eight minutes
 python -m tests.bench --quick              fewer and shorter rounds
-python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment, trial
+python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment, trial,
+                                           people
 """
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -23,8 +25,8 @@ from tests.bench.rows import Effort
 from tests.harness import postgres
 from tests.harness.servers import NotInstalled
 
-KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial")
-FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=100_000)
+KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial", "people")
+FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=int(os.environ.get("BENCH_PEOPLE", "100000")))
 QUICK = Effort(bursts=3, seconds=1, processes=2, walks=10, people=10_000)
 
 MakeDatabase = Callable[[str], str]
@@ -98,6 +100,8 @@ def _rows(where: str, make: MakeDatabase, effort: Effort, kinds: Iterable[str]) 
         yield rows.enrolment(where, ours, allauth, effort)
     if "trial" in kinds:
         yield from rows.trial(where, ours, effort)
+    if "people" in kinds:
+        yield from rows.people(where, ours, effort)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

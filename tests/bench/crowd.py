@@ -9,9 +9,11 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.utils import timezone
 
+from accounts.enrolment_state import OF_KIND
 from accounts.models import Binding, RecoveryCode, Role, Tenant, User, WebAuthnCredential
 
 SEVERAL = 5000  # rows of one INSERT
+CODES = 2  # of each set
 Kind = Binding.Kind
 OWNED: tuple[tuple[str, ...], ...] = (
     *[(Kind.TOTP, Kind.RECOVERY_CODE)] * 9,
@@ -34,6 +36,7 @@ def gather(tenant: Tenant, count: int) -> None:
 def _add(tenant: Tenant, group: Group, numbers: range) -> None:
     people = [_person(tenant, number) for number in numbers]
     bindings = [one for person, number in zip(people, numbers, strict=True) for one in _bindings(person, number)]
+    _count(people, bindings)
     _insert(people, bindings)
     _insert([_credential(one) for one in bindings if one.kind == Kind.WEBAUTHN])
     _insert([code for one in bindings if one.kind == Kind.RECOVERY_CODE for code in _codes(one)])
@@ -45,6 +48,18 @@ def _insert(*tables: list[Any]) -> None:
     for rows in tables:
         if rows:
             type(rows[0]).objects.bulk_create(rows, batch_size=SEVERAL)
+
+
+def _count(people: list[User], bindings: list[Binding]) -> None:
+    """The counters that the flows would have kept."""
+    by_id = {person.pk: person for person in people}
+    for one in bindings:
+        person = by_id[one.person_id]
+        person.factors |= OF_KIND[Kind(one.kind)]
+        if one.kind == Kind.RECOVERY_CODE:
+            person.codes_left = CODES
+        else:
+            person.mfa_enrolled_at = min(one.bound_at, person.mfa_enrolled_at or one.bound_at)
 
 
 def _person(tenant: Tenant, number: int) -> User:
@@ -76,4 +91,4 @@ def _credential(binding: Binding) -> Model:
 
 
 def _codes(binding: Binding) -> list[Model]:
-    return [RecoveryCode(binding=binding, digest=f"{binding.pk.hex}{number:032x}") for number in range(2)]
+    return [RecoveryCode(binding=binding, digest=f"{binding.pk.hex}{number:032x}") for number in range(CODES)]

@@ -88,6 +88,21 @@ def trial(where: str, side: Side, effort: Effort) -> Iterator[Row]:
     yield Row("the same, against one person at a time", where, figure, noise, 1.5, 3, True)
 
 
+def people(where: str, side: Side, effort: Effort) -> Iterator[Row]:
+    """The admin's list of people of one tenant, against Django's own."""
+    told = side.run("people", effort.people)
+    for what, name, other, must in (
+        ("list of people, first page, against Django's own", "first", "stock", 0.3),
+        ("its last page, against its first", "last", "first", 1.5),
+        ("its last page, against Django's own", "last", "stock_last", 0.3),
+        ("search by part of an address, against Django's own", "search", "stock_search", 0.05),
+    ):
+        figure, noise = ratio(told[name], told[other])
+        shows = where == "PostgreSQL" and effort.people >= 100_000  # trigrams are PostgreSQL's, and pay with the size
+        demanded = must if shows or name != "search" else None
+        yield Row(what, where, figure, noise, demanded, remark=f"{median(told[name]):.1f} ms")
+
+
 def _serve(stack: ExitStack, side: Side) -> Served:
     return stack.enter_context(side.served(side.run("prepare")["cookie"]))
 

@@ -31,7 +31,7 @@ from policies.flows.publish import rules_if_published  # noqa: E402
 from policies.rollout import trial  # noqa: E402
 from policies.rollout.simulation import Forecast, sign_in  # noqa: E402
 from policies.terms import Rules  # noqa: E402
-from tests.bench import crowd, inside  # noqa: E402
+from tests.bench import crowd, inside, people_list  # noqa: E402
 from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
 from tests.factories import TenantFactory, UserFactory, enrol_totp, live_binding  # noqa: E402
 
@@ -91,6 +91,12 @@ class Gatehouse(inside.Scene):
         batched, one_by_one = zip(*rounds, strict=True)
         seconds = _microseconds(_in_batches(tenant), count) * count / 1e6
         return {"seconds": seconds, "batched": batched, "one_by_one": one_by_one}
+
+    def people(self, count: int) -> inside.Answer:
+        """Milliseconds of the pages of the list of a tenant with `count` people."""
+        tenant = TenantFactory()
+        crowd.gather(tenant, count)
+        return people_list.measure(tenant, count)
 
 
 def _in_batches(tenant: Tenant) -> Iterator[trial.Trial]:

@@ -23,11 +23,11 @@ LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
 CATALOGUES = {code: catalogues.read_po(catalogues.catalogue(code, "po")) for code in LANGUAGES}
 TEXTS = catalogues.texts()
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
-FRAMES = {"%(rule)s: %(why)s", "%(what)s: %(people)s"}  # nothing but what is put in
+FRAMES = {"%(rule)s: %(why)s", "%(what)s: %(people)s", "%(percent)s %%"}  # nothing but what is put in
 SAME = {
     "ar": {"WebAuthn", "TOTP", *FRAMES},
     "de": {
-        *"Administrator Alarm App Code Information Name Passkey TOTP Version WebAuthn".split(),
+        *"Administrator Alarm App Code Information Name Passkey Person TOTP Version WebAuthn".split(),
         *("Version %(number)d", "Version %(number)s"),
         *FRAMES,
     },

@@ -31,9 +31,9 @@ OF_KIND = {
 }
 
 
-def having(factor: Factors) -> Q:
-    """The condition on people who own this kind of authenticator: the few values that say so, which an index finds."""
-    return Q(factors__in=[value for value in range(1 << len(Factors)) if value & factor])
+def having(factors: Factors) -> Q:
+    """The condition on people who own at least one of these kinds: the few values that say so, which an index finds."""
+    return Q(factors__in=[value for value in range(1 << len(Factors)) if value & factors])
 
 
 class State(NamedTuple):

@@ -12,10 +12,15 @@ HIDDEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of Unicode: control, format (bidi too), surrogate, line and paragraph separators."""
 
 
+def hides(text: str) -> bool:
+    """Whether there is a character in it that could hide or reorder the rest, or break the line."""
+    return any(unicodedata.category(character) in HIDDEN for character in text)
+
+
 def one_line(text: str) -> str:
     """The text with breaks and rows of blanks as single spaces, none at its ends. Raises UnreadableWords."""
     text = re.sub(r"[ \t\r\n]+", " ", text)
-    if any(unicodedata.category(character) in HIDDEN for character in text):
+    if hides(text):
         raise UnreadableWords
     return text.strip()
 

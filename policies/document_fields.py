@@ -5,7 +5,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any, Final
@@ -14,6 +13,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from accounts.assurance import Method, Strength
+from accounts.words import hides
 from policies.terms import ADMINISTRATOR, LOCAL, Enforcement, Excluded, UserVerification
 
 SCHEMA: Final = 2
@@ -232,12 +232,12 @@ def _is_list_of(value: object, fits: Callable[[str], bool], most: int) -> bool:
 
 def _is_text(value: object, longest: int) -> bool:
     """A text of people: no control, format or surrogate characters, which could turn a page or a line around."""
-    return isinstance(value, str) and len(value) <= longest and _readable(value) == value
+    return isinstance(value, str) and len(value) <= longest and not hides(value)
 
 
 def _readable(text: str) -> str:
     """The text without such characters."""
-    return "".join(one for one in text if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    return "".join(one for one in text if not hides(one))
 
 
 def _is_name(value: str) -> bool:

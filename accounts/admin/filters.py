@@ -1,5 +1,6 @@
 """The filters beside the admin's lists. Each takes only the values it offers; anything else filters nothing."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.contrib import admin
@@ -15,16 +16,16 @@ from accounts.models import Binding, Role, Tenant
 Choices = list[tuple[str, Any]]
 
 
-class ChoiceFilter(admin.SimpleListFilter):
+class ChoiceFilter(ABC, admin.SimpleListFilter):
     """One choice of several; subclasses say which, and what each means as a condition."""
 
+    @abstractmethod
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         """The values offered, with their names."""
-        raise NotImplementedError
 
+    @abstractmethod
     def condition(self, value: str) -> Q | Exists:
         """What holds of the objects that this value selects."""
-        raise NotImplementedError
 
     def value(self) -> str | None:
         chosen = super().value()

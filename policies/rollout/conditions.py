@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.assurance import SECOND_FACTORS, Method, Strength, strength_with
-from accounts.enrolment_state import Factors
+from accounts.enrolment_state import Factors, having
 from accounts.models import Binding, Role, User
 from policies import facts
 from policies.terms import (
@@ -89,11 +89,7 @@ def conditions_of(rules: Rules, now: datetime, *, since: Since) -> Conditions:
 
 def has(*factors: Factors) -> Q:
     """People who have at least one of these."""
-    wanted = reduce(or_, factors, Factors(0))
-    return Q(factors__in=[mask for mask in range(_MASKS) if mask & wanted])
-
-
-_MASKS: Final = 32  # `User.factors` has five bits
+    return having(reduce(or_, factors, Factors(0)))
 
 
 def _any(conditions: Any) -> Q:

@@ -1,7 +1,6 @@
 """The fields that a policy's form is made of: they bound what is typed, and say in one sentence what is wrong."""
 
 import re
-import unicodedata
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.authenticators.aaguids import PRODUCTS, product_name
+from accounts.words import hides
 from policies.document_fields import LONGEST
 
 _DIGITS: Final = re.compile("[0-9]{1,9}")
-_INVISIBLE: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")  # categories that could turn a page or a line around
 _LONGEST_LIST: Final = 20_000  # characters
 
 
@@ -41,7 +40,7 @@ class Words(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = re.sub(r"[\t\r\n]+", " ", super().to_python(value) or "")
-        if any(unicodedata.category(character) in _INVISIBLE for character in text):
+        if hides(text):
             raise ValidationError(_("Leave out control characters and others that cannot be seen."), code="invisible")
         return text
 

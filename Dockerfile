@@ -5,7 +5,7 @@ WORKDIR /srv/gatehouse
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /srv/venv
 COPY requirements.lock ./
-RUN /srv/venv/bin/pip install --require-hashes --only-binary :all: --requirement requirements.lock
+RUN /srv/venv/bin/pip install --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
 COPY manage.py ./
 COPY audit audit
 COPY accounts accounts

@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
-PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check install --require-hashes
+PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes
 HARNESS := $(PYTHON) -m tests.harness.run
 PRODUCTION := $(HARNESS) --production --
 ADDRESS ?= localhost:8000# SITE_URL in .env must say the same

@@ -91,7 +91,7 @@ class Declaration:
         for name, value in payload.items():
             declared = self.fields.get(name)
             if declared is None:
-                raise UndeclaredField(f"{self.kind} declares no field {name!r}; see audit/catalogue.py.")
+                raise UndeclaredField(f"{self.kind} declares no field {name!r}; see audit/catalogue/.")
             if value is None:
                 continue
             try:
@@ -137,7 +137,7 @@ class Catalogue(dict[str, Declaration]):
         return str(self[kind].sentence) % defaultdict(lambda: "—", known)
 
     def __missing__(self, kind: str) -> Declaration:
-        raise UndeclaredKind(f"{kind!r} is not in the catalogue; see audit/catalogue.py.")
+        raise UndeclaredKind(f"{kind!r} is not in the catalogue; see audit/catalogue/.")
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ ARGUMENTS = RESERVED | {"outcome"}
 def calls() -> Iterator[tuple[str, ast.Call]]:
     """Every call of anything whose first argument is `Kind.SOMETHING`, with its place."""
     for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
-        if path == ROOT / "audit" / "catalogue.py":
+        if path.parent == ROOT / "audit" / "catalogue":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and kind_name(node.args[0]):

@@ -1,0 +1,49 @@
+"""Tenants, administrators at work, and the site's own keys."""
+
+from functools import partial
+
+from django.utils.translation import gettext_lazy as _
+
+from audit.catalogue.declared import CATALOGUE
+from audit.catalogue.fields import Declare
+from audit.declarations import DOCUMENT, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
+from audit.kinds import Kind
+
+_tenants: Declare = partial(CATALOGUE.declare, Category.TENANTS)
+_tenants(Kind.TENANT_CREATED, _("%(actor)s created the tenant %(target)s."), Severity.NOTICE, slug=TEXT)
+_tenants(
+    Kind.TENANT_CHANGED,
+    _("%(actor)s changed the tenant %(target)s."),
+    Severity.NOTICE,
+    fields=WORDS,
+    before=DOCUMENT,
+    after=DOCUMENT,
+)
+_tenants(
+    Kind.TENANT_DEACTIVATED, _("%(actor)s deactivated the tenant %(target)s."), Severity.WARNING, reason=PERSONAL_TEXT
+)
+_tenants(Kind.TENANT_ACTIVATED, _("%(actor)s activated the tenant %(target)s."), Severity.NOTICE, reason=PERSONAL_TEXT)
+_tenants(Kind.DOMAIN_ADDED, _("%(actor)s gave the domain %(domain)s to %(target)s."), Severity.NOTICE, domain=TEXT)
+_tenants(Kind.DOMAIN_REMOVED, _("%(actor)s took the domain %(domain)s from %(target)s."), Severity.NOTICE, domain=TEXT)
+
+_administration: Declare = partial(CATALOGUE.declare, Category.ADMINISTRATION)
+_administration(Kind.ADMIN_VIEWED_SENSITIVE, _("%(actor)s looked at %(page)s of %(target)s."), page=TEXT)
+_administration(
+    Kind.ADMIN_REFUSED,
+    _("%(actor)s was refused %(page)s: %(reason)s."),
+    Severity.WARNING,
+    outcome=Outcome.REFUSED,
+    page=TEXT,
+    reason=TEXT,
+)
+
+_keys: Declare = partial(CATALOGUE.declare, Category.KEYS)
+_keys(Kind.KEY_CANARY_MADE, _("A canary was stored under the encryption key %(key)s."), key=TEXT)
+_keys(
+    Kind.KEY_CANARY_FAILED,
+    _("The stored canary did not open under the encryption keys: %(reason)s."),
+    Severity.ALARM,
+    outcome=Outcome.FAILED,
+    key=TEXT,
+    reason=TEXT,
+)

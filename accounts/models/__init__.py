@@ -1,5 +1,6 @@
 """The tables of the accounts room, one module per subject."""
 
+from accounts.models.admissions import AccessPass, EnrolmentLink
 from accounts.models.authenticators import (
     Binding,
     Ceremony,
@@ -7,6 +8,8 @@ from accounts.models.authenticators import (
     RecoveryCode,
     WebAuthnCredential,
 )
+from accounts.models.browsers import Browser
+from accounts.models.helping import CallerCheck, HelpRequest, HelpRules, Intervention
 from accounts.models.invitations import Invitation
 from accounts.models.keys import KeyCanary
 from accounts.models.people import AddressAnchor, Role, User
@@ -15,9 +18,16 @@ from accounts.models.tenants import Tenant, TenantDomain
 from accounts.models.throttles import Throttle
 
 __all__ = [
+    "AccessPass",
     "AddressAnchor",
     "Binding",
+    "Browser",
+    "CallerCheck",
     "Ceremony",
+    "EnrolmentLink",
+    "HelpRequest",
+    "HelpRules",
+    "Intervention",
     "Invitation",
     "KeyCanary",
     "PendingEnrolment",

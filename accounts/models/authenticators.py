@@ -20,7 +20,8 @@ class Binding(models.Model):
 
     Companion of an allauth `Authenticator`, which is gone once `unbound_at` is set. `last_counter` is the
     highest TOTP step accepted or the last WebAuthn signature counter; it only ever grows. `failures` counts
-    consecutive wrong codes, across addresses, sessions and processes.
+    consecutive wrong codes, across addresses, sessions and processes. `checked_at`: when the owner last made sure that
+    it still works, without using it.
     """
 
     Kind = Kind
@@ -51,6 +52,7 @@ class Binding(models.Model):
     unbound_by = models.UUIDField(null=True)
     unbound_reason = models.CharField(max_length=40, blank=True)
     last_used_at = models.DateTimeField(_("last used"), null=True)
+    checked_at = models.DateTimeField(_("last checked"), null=True)
 
     class Meta:
         verbose_name = _("authenticator")

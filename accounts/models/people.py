@@ -73,7 +73,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     voids every grant. No attribute here knows what is demanded of the person: ask `policies.facts`.
     `mfa_enrolled_at`, `factors` (a bit for each kind of live authenticator) and `codes_left` (unused recovery codes;
     None without a set) are counters for lists and statistics. `accounts.enrolment_state` alone writes them, and
-    nobody is let in by them.
+    nobody is let in by them. `enrolment_guarded_at`: since when a password alone may not enrol, because an
+    administrator took the last factor away.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -93,6 +94,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     first_sign_in_at = models.DateTimeField(null=True, blank=True, editable=False)
     known_since = models.DateTimeField(default=timezone.now, editable=False)
     grace_closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    enrolment_guarded_at = models.DateTimeField(null=True, blank=True, editable=False)
     grace_cap = models.DateTimeField(null=True, blank=True, editable=False)
     grace_extended_to = models.DateTimeField(null=True, blank=True, editable=False)
     snoozes_used = models.PositiveSmallIntegerField(default=0, editable=False)

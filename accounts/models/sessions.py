@@ -18,7 +18,8 @@ class Session(AbstractBaseSession):
     """One browser's session. Written by `accounts.session_store.SessionStore` alone.
 
     `proofs` is what this session proved (see `accounts.assurance`); strength derives from it and from nothing
-    else. The `grant_*` columns are the gate's last *allow*, void as soon as one of its inputs changed.
+    else. `browser` is the id of the person's `Browser`. The `grant_*` columns are the gate's last *allow*, void as soon
+    as one of its inputs changed.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -34,6 +35,7 @@ class Session(AbstractBaseSession):
     last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=300, blank=True)
+    browser = models.UUIDField(null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
     proofs = models.JSONField(_("proved"), default=list)
     replacement_open = models.BooleanField(default=False)

@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
-from policies.reminding import Campaign, PeriodicWork, Reminder
+from policies.background import PeriodicWork, Worker
+from policies.reminding import Campaign, Reminder
 
 __all__ = [
     "Campaign",
@@ -20,6 +21,7 @@ __all__ = [
     "PolicyDraft",
     "PolicyVersion",
     "Reminder",
+    "Worker",
 ]
 
 

@@ -1,7 +1,7 @@
-"""The rows of reminders: mails that are owed to people and what became of them, and campaigns that ask for them."""
+"""The rows of reminders, and of the campaigns that ask for them."""
 
 import uuid
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import Final
 
 from django.db import models
@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant, User
+from accounts.models.mail import OPEN, OwedMail
 
 DAYS_BEFORE: Final = (14, 7, 3, 1, 0)
 
@@ -50,35 +51,17 @@ class Campaign(models.Model):
         return self.is_done and self.day == today
 
 
-class Reminder(models.Model):
+class Reminder(OwedMail):
     """One reminder of one person on one day of their tenant: that it is unique decides who is mailed only once.
 
-    It is also the queue: what is `QUEUED` and due is sent by whichever worker claims it. `HANDED` is written just
-    before the mail server gets the text, so that a worker which dies after that never sends it again: what became
-    of it then is `UNSURE`. `day` is moved when a reminder is sent on a later day than it was asked for.
+    `day` is moved when a reminder is sent on a later day than it was asked for.
     """
-
-    class State(models.TextChoices):
-        QUEUED = "queued", _("waiting")
-        CLAIMED = "claimed", _("being sent")
-        HANDED = "handed", _("being handed over")
-        SENT = "sent", _("sent")
-        UNSURE = "unsure", _("perhaps sent")
-        SPARED = "spared", _("not needed any more")
-        FAILED = "failed", _("given up")
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("person"))
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("tenant"))
     day = models.DateField(_("day"))
     campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, related_name="reminders")
     overdue_too = models.BooleanField(default=False)
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    due_at = models.DateTimeField(_("next attempt"), default=timezone.now)
-    claimed_until = models.DateTimeField(null=True)
-    queued_at = models.DateTimeField(_("asked for"), default=timezone.now)
-    finished_at = models.DateTimeField(_("finished"), null=True)
-    trouble = models.CharField(_("trouble"), max_length=200, blank=True)
     actor_id = models.UUIDField(null=True)
     actor_label = models.CharField(_("asked for by"), max_length=254, blank=True)
 
@@ -100,26 +83,5 @@ class Reminder(models.Model):
         return f"{self.person_id} on {self.day:%Y-%m-%d}"
 
 
-OPEN: Final = (Reminder.State.QUEUED, Reminder.State.CLAIMED, Reminder.State.HANDED)
 REACHED: Final = (*OPEN, Reminder.State.SENT, Reminder.State.UNSURE)
 """The states after which nobody is to be reminded again just now."""
-
-
-def is_lapsed(now: datetime) -> models.Q:
-    """Reminders whose worker did not come back within its time."""
-    return models.Q(claimed_until__lt=now)
-
-
-class PeriodicWork(models.Model):
-    """One kind of work that is due again and again, and which process has it in hand.
-
-    `leased_until`: no other takes it before; a process that died leaves it to the next from then on.
-    """
-
-    name = models.CharField(max_length=40, primary_key=True)
-    due_at = models.DateTimeField(default=timezone.now)
-    leased_until = models.DateTimeField(null=True)
-    done_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return self.name

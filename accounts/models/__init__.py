@@ -12,6 +12,7 @@ from accounts.models.browsers import Browser
 from accounts.models.helping import CallerCheck, HelpRequest, HelpRules, Intervention
 from accounts.models.invitations import Invitation
 from accounts.models.keys import KeyCanary
+from accounts.models.mail import Notice
 from accounts.models.people import AddressAnchor, Role, User
 from accounts.models.sessions import Session
 from accounts.models.tenants import Tenant, TenantDomain
@@ -30,6 +31,7 @@ __all__ = [
     "Intervention",
     "Invitation",
     "KeyCanary",
+    "Notice",
     "PendingEnrolment",
     "RecoveryCode",
     "Role",

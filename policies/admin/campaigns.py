@@ -13,9 +13,10 @@ from django.utils.translation import ngettext
 from accounts.admin import labels
 from accounts.admin.filters import TenantFilter
 from accounts.admin.scope import FlowForm, ScopedAdmin, person_of
+from accounts.models.mail import OPEN
 from policies.flows import campaigns
 from policies.models import Campaign, Reminder
-from policies.reminding import DAYS_BEFORE, OPEN
+from policies.reminding import DAYS_BEFORE
 
 State = Reminder.State
 COUNTED: Final = {"waiting": OPEN, "sent": (State.SENT, State.UNSURE), "given_up": (State.FAILED,)}

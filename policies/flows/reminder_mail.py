@@ -21,11 +21,11 @@ from django_tasks import task
 
 from accounts import notices
 from accounts.models import User
+from accounts.models.mail import is_lapsed
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies import calendars
 from policies.models import Reminder
-from policies.reminding import is_lapsed
 from policies.rollout import quiet
 from policies.rollout.remindable import Spared, prospects
 

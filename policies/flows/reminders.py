@@ -15,11 +15,12 @@ from django.utils import timezone
 from accounts.errors import NotAllowed
 from accounts.flows.people import manages
 from accounts.models import User
+from accounts.models.mail import OPEN
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies.flows import reminder_mail
 from policies.models import Campaign, Reminder
-from policies.reminding import OPEN, REACHED
+from policies.reminding import REACHED
 from policies.rollout.remindable import Prospect, Spared, prospects
 
 APART: Final = timedelta(hours=12)

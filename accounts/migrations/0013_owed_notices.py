@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0011_search_by_part'),
+        ('accounts', '0012_helping'),
     ]
 
     operations = [

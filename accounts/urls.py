@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
 
 from accounts.gates import enrol_only, pending, public
-from accounts.views import account, people, recovery_codes, second_factor, security, totp, webauthn
+from accounts.views import account, caller_check, people, recovery_codes, second_factor, security, totp, webauthn
 
 account_patterns: list[URLPattern] = [
     path("login/", public(account.LoginView.as_view()), name="account_login"),
@@ -59,6 +59,7 @@ mfa_patterns: list[URLPattern] = [
     path("authenticate/", pending(second_factor.SecondFactorView.as_view()), name="mfa_authenticate"),
     path("reauthenticate/", enrol_only(second_factor.ReauthenticateView.as_view()), name="mfa_reauthenticate"),
     path("enrol/", enrol_only(security.EnrolView.as_view()), name="mfa_enrol"),
+    path("caller-check/", caller_check.CallerCheckView.as_view(), name="mfa_caller_check"),
     path("turn-off/", security.TurnOffView.as_view(), name="mfa_turn_off"),
     path("totp/activate/", enrol_only(totp.ActivateTOTPView.as_view()), name="mfa_activate_totp"),
     path("totp/replace/", totp.ReplaceTOTPView.as_view(), name="mfa_replace_totp"),

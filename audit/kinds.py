@@ -66,6 +66,9 @@ class Kind(StrEnum):
     RECOVERY_CODES_USED = "recovery_codes:used"
     MFA_RESET = "mfa:reset"
     MFA_RESET_REFUSED = "mfa:reset_refused"
+    CALLER_CHECK_STARTED = "caller_check:started"
+    CALLER_CHECK_PASSED = "caller_check:passed"
+    CALLER_CHECK_FAILED = "caller_check:failed"
 
     ENFORCEMENT_STOPPED = "enforcement:stopped"
     ENFORCEMENT_GRACE_ALLOWED = "enforcement:grace_allowed"

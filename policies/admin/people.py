@@ -22,13 +22,14 @@ from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, R
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import AccountsError, NotFresh
 from accounts.flows import binding as bindings
-from accounts.flows import deletion, invitations, reset
+from accounts.flows import caller_checks, deletion, invitations, reset
 from accounts.flows import people as flows
 from accounts.models import User
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
 from policies.admin import explanation_pages
+from policies.admin.caller_check_page import CallerCheckPage, caller_check_url
 from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
 from policies.admin.explanation_pages import SignInPage, SignInsPage
@@ -170,6 +171,11 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
             path("extend/", view(ExtensionPage.as_view(admin=self)), name="accounts_user_extend_deadline"),
             path("reset-mfa/", view(ResetPage.as_view(admin=self)), name="accounts_user_reset_mfa"),
             path("<uuid:object_id>/invite/", view(require_POST(self.invite_view)), name="accounts_user_invite"),
+            path(
+                "<uuid:object_id>/caller-check/",
+                view(CallerCheckPage.as_view(admin=self)),
+                name="accounts_user_caller_check",
+            ),
             path("<uuid:object_id>/sign-ins/", view(SignInsPage.as_view(admin=self)), name="accounts_user_sign_ins"),
             path(
                 "<uuid:object_id>/sign-ins/<int:sign_in_id>/",
@@ -219,6 +225,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
                 "bindings": [{"binding": one, "state": labels.state_of(one)} for one in person.bindings.all()],
                 "addresses": person.emailaddress_set.order_by("-primary", "email"),
                 "live_sessions": person.sessions.filter(ended_at=None).count(),
+                "caller_check_url": caller_check_url(person) if caller_checks.may_check(actor, person) else "",
                 "extension_url": extension_url(person.pk) if flows.manages(actor, person) else "",
                 "extensions": deadlines.ledger_of(person, seen_by=actor),
                 "reset_url": reset_url(person.pk) if reset.may_reset(actor, person) else "",

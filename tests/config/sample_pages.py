@@ -10,12 +10,13 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.assurance import Method
 from accounts.forms import CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm, SavedForm
 from accounts.gates import Explanation
-from accounts.models import Role, Tenant, User
+from accounts.models import CallerCheck, Role, Tenant, User
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TENANT = Tenant(name="Müller & Söhne <b>", slug="mueller", time_zone="Europe/Berlin")
 PERSON = User(name="Dana <i>Set", email="dana@acme.example", tenant=TENANT, role=Role.ADMINISTRATOR)
 NOBODY = AnonymousUser()
+CALL = CallerCheck(ticket="T-1 & <b>", agent_label="Ada <i>Admin")
 
 WHY = Explanation(
     outcome="Before you can go on, a method has to be set up.",
@@ -253,6 +254,9 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         PERSON,
         {**SECURITY, "status": {}, "factors": [], "recovery": None, **GRACE},
     ),
+    "caller check, none": ("mfa/caller_check.html", PERSON, {}),
+    "caller check": ("mfa/caller_check.html", PERSON, {"check": CALL, "form": CodeForm()}),
+    "caller check, known": ("mfa/caller_check.html", PERSON, {"check": CALL, "mine": "123456", "seconds": 41}),
     "turn off": ("mfa/turn_off.html", PERSON, {}),
     "home": ("home.html", PERSON, {"protected": True}),
     "home, bare": ("home.html", PERSON, {}),
@@ -275,6 +279,9 @@ TENANT_MAIL = {
     "deadline": NOW + timedelta(days=3),
     "days_left": 3,
     "url": "https://id.example.com/accounts/2fa/enrol/",
+    "ticket": "T-1 & <b>",
+    "agent_code": "123456",
+    "person_code": "654321",
     "excludes": [
         {"kind": kind, "whom": f"{kind} <b>", "reason": "On leave & <i>", "until": NOW}
         for kind in ("person", "group", "role", "source")

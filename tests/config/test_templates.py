@@ -230,7 +230,11 @@ def test_a_mail_reads_as_text_and_as_html(name: str, context: dict[str, Any]) ->
 @pytest.mark.security(56)
 @pytest.mark.parametrize(
     "name",
-    [name for name, _ in MAILS if name.startswith("accounts/") and not name.endswith(("invitation", "deadline_near"))],
+    [
+        name
+        for name, _ in MAILS
+        if name.startswith("accounts/") and not name.endswith(("invitation", "deadline_near", "caller_check"))
+    ],
 )
 def test_a_notice_says_when_and_where_and_leads_only_to_help(name: str) -> None:
     text = render_to_string(f"{name}_message.txt", TENANT_MAIL)

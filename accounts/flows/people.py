@@ -5,7 +5,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -186,6 +186,12 @@ def manages(actor: User, person: User) -> bool:
     if not actor.is_active or not actor.is_staff:
         return False
     return actor.is_superuser or (actor.tenant_id == person.tenant_id and not person.is_superuser)
+
+
+def who_answers_for(person: User) -> list[User]:
+    """The active administrators of the person's tenant and of the platform, the person too where they are one."""
+    theirs = Q(tenant=person.tenant_id, role=Role.ADMINISTRATOR) | Q(is_superuser=True)
+    return list(User.objects.filter(theirs, is_active=True).select_related("tenant").order_by("email"))
 
 
 def _require_may_change(actor: User, person: User, changed: dict[str, Any]) -> None:

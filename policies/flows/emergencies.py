@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Q
-
 from accounts import notices
-from accounts.flows import throttles
-from accounts.models import Role, User
+from accounts.flows import people, throttles
+from accounts.models import User
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
 from policies.terms import Decision, Reason
@@ -47,11 +45,5 @@ def _ring(session: "SessionStore", person: User, decision: Decision) -> None:
     )
     if not decision.is_allowed and not throttles.is_first(throttles.BREAK_GLASS_MAIL, str(person.pk)):
         return
-    for administrator in who_is_told(person):
+    for administrator in people.who_answers_for(person):
         notices.send("break_glass_used", administrator, what=person.email, let_in=int(decision.is_allowed))
-
-
-def who_is_told(person: User) -> list[User]:
-    """The administrators of the tenant and of the platform; the account itself only where it is one of them."""
-    theirs = Q(tenant=person.tenant_id, role=Role.ADMINISTRATOR) | Q(is_superuser=True)
-    return list(User.objects.filter(theirs, is_active=True).order_by("email"))

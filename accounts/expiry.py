@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 
+from accounts import notices
 from accounts.flows import throttles
 from accounts.models import Ceremony, Invitation, PendingEnrolment, Session
 
@@ -17,6 +18,7 @@ _EXPIRED: Final[dict[str, Expired]] = {
     "unfinished enrolments": lambda now: PendingEnrolment.objects.filter(expires_at__lt=now),
     "invitations": lambda now: Invitation.objects.filter(expires_at__lt=now),
     "counters": throttles.idle,
+    "notices": notices.expired,
 }
 
 

@@ -1,28 +1,47 @@
 """Mail that tells people what happened to their account: after commit, never in the way of the request.
 
 What happened, when (with the time zone), from where, and what to do if it was not them. Never a secret, and
-no link that signs in.
+no link that signs in. A notice is a row for each address, written with what it tells of: it is sent once that has
+committed, and again and again for three days while the mail server will not have it.
 """
 
-import uuid
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 from django_tasks import task
 
-from accounts.models import User
+from accounts import mailing, outbox
+from accounts.models import Notice, User
 from audit import context
+from audit.kinds import Kind
+
+
+def _rows() -> "QuerySet[Notice]":
+    return Notice.objects.select_related("person__tenant")
+
+
+OUTBOX: Final = outbox.Outbox(
+    rows=_rows,
+    pace=outbox.Pace(
+        waits=tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 4 * 60, 12 * 60, 24 * 60)),
+        patience=timedelta(days=3),
+    ),
+    kinds={Notice.State.FAILED: Kind.NOTICE_FAILED},
+    facts=lambda notice: {"notice": notice.name},
+)
+KEPT: Final = timedelta(days=30)
 
 
 def send(name: str, person: User, *, what: str = "", by_other: bool = False, **more: Any) -> None:
-    """Queue the notice `accounts/mail/<name>` to every verified address of a person, once this commits.
+    """Owe the notice `accounts/mail/<name>` to every verified address of a person; it goes out once this commits.
 
     `by_other`: somebody else acted (an administrator), so the request's address says nothing about this person.
     `more` is what else the notice tells: numbers, texts, or lists of entries with an `until`, as JSON has them.
@@ -35,7 +54,11 @@ def send(name: str, person: User, *, what: str = "", by_other: bool = False, **m
         "agent": "" if by_other else here.user_agent,
         **more,
     }
-    when_committed(deliver.enqueue, name, str(person.pk), facts)
+    addresses = person.emailaddress_set.filter(verified=True).order_by("pk").values_list("email", flat=True)
+    owed = [Notice(person=person, address=address, name=name, facts=facts) for address in addresses]
+    Notice.objects.bulk_create(owed)
+    if owed:
+        when_committed(deliver.enqueue, [notice.pk for notice in owed])
 
 
 def when_committed(work: Callable[..., Any], *arguments: Any, **named: Any) -> None:
@@ -48,13 +71,40 @@ def when_committed(work: Callable[..., Any], *arguments: Any, **named: Any) -> N
 
 
 @task()
-def deliver(name: str, person_id: str, facts: dict[str, Any]) -> int:
-    """Render and send one notice; returns to how many addresses. Arguments hold ids and places, no secrets."""
-    person = User.objects.select_related("tenant").get(pk=uuid.UUID(person_id))
-    addresses = person.emailaddress_set.filter(verified=True).values_list("email", flat=True)
-    for address in addresses:
-        mail(name, address, person, **_with_times(facts))
-    return len(addresses)
+def deliver(notice_ids: list[int]) -> int:
+    """Send these notices, unless they are sent already; returns how many went out. What is refused waits."""
+    return OUTBOX.send_due(_rows().filter(pk__in=notice_ids), _send)[0]
+
+
+@task()
+def deliver_due() -> int:
+    """Send what is due after waiting, or was left by a worker that died; returns how many went out."""
+    sent, is_more_due = OUTBOX.send_due(_rows(), _send)
+    if is_more_due:
+        deliver_due.enqueue()
+    return sent
+
+
+def unsent_due(now: datetime) -> int:
+    """How many notices wait for `deliver_due`."""
+    return OUTBOX.owed(now).count()
+
+
+def expired(now: datetime) -> "QuerySet[Notice]":
+    """Notices of which it has long been known what became of them."""
+    return Notice.objects.filter(finished_at__lt=now - KEPT)
+
+
+def subject_of(notice: Notice) -> str:
+    """What a notice is about, in the words of its subject and the language of whoever looks."""
+    return _subject(_prefix(notice.name), _values(notice.person, _with_times(notice.facts)))
+
+
+def _send(notice: Notice) -> bool:
+    """Send one notice; whether it went out. Raises NotReached."""
+    made = message(notice.name, notice.address, notice.person, **_with_times(notice.facts))
+    mailing.mark(made, f"notice-{notice.pk}.{notice.person_id}")
+    return OUTBOX.hand_over(notice, made)
 
 
 def _with_times(facts: dict[str, Any]) -> dict[str, Any]:
@@ -78,26 +128,33 @@ def message(name: str, address: str, person: User, **extra: Any) -> EmailMultiAl
 
     A bare name is one of ours, in `accounts/mail/`; a path names a template of allauth's.
     """
-    prefix = name if "/" in name else f"accounts/mail/{name}"
-    with (
-        translation.override(person.language or settings.LANGUAGE_CODE),
-        timezone.override(person.tenant.zone),
-    ):
-        values = {
-            "person": person,
-            "user": person,
-            "tenant_name": person.tenant.name,
-            "time_zone": person.tenant.time_zone,
-            "help_url": settings.SITE_URL + reverse("help"),
-            "site_url": settings.SITE_URL,
-            **extra,
-        }
-        subject = " ".join(render_to_string(f"{prefix}_subject.txt", values).split())
+    with translation.override(person.language or settings.LANGUAGE_CODE), timezone.override(person.tenant.zone):
+        prefix, values = _prefix(name), _values(person, extra)
         made = EmailMultiAlternatives(
-            subject,
+            _subject(prefix, values),
             render_to_string(f"{prefix}_message.txt", values),
             settings.DEFAULT_FROM_EMAIL,
             [address],
         )
         made.attach_alternative(render_to_string(f"{prefix}_message.html", values), "text/html")
         return made
+
+
+def _prefix(name: str) -> str:
+    return name if "/" in name else f"accounts/mail/{name}"
+
+
+def _subject(prefix: str, values: dict[str, Any]) -> str:
+    return " ".join(render_to_string(f"{prefix}_subject.txt", values).split())
+
+
+def _values(person: User, extra: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "person": person,
+        "user": person,
+        "tenant_name": person.tenant.name,
+        "time_zone": person.tenant.time_zone,
+        "help_url": settings.SITE_URL + reverse("help"),
+        "site_url": settings.SITE_URL,
+        **extra,
+    }

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     INVITATION_SENT = "invitation:sent"
     INVITATION_ACCEPTED = "invitation:accepted"
     INVITATION_REFUSED = "invitation:refused"
+    NOTICE_FAILED = "notice:failed"
     GROUPS_CHANGED = "groups:changed"
 
     SIGN_IN_FIRST_FACTOR_ACCEPTED = "sign_in:first_factor_accepted"

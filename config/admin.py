@@ -27,6 +27,7 @@ from accounts.flows import sign_in
 from accounts.views.base import next_url, with_next
 from audit.kinds import Kind
 from audit.log import record
+from policies.flows import attention
 from policies.rollout.under_way import under_way
 
 ROOMS: Final = frozenset({"config", "policies", "accounts", "audit"})
@@ -36,7 +37,7 @@ GROUPS: Final[tuple[tuple[str, str | Promise, tuple[str, ...]], ...]] = (
         _("Enforcement"),
         ("policies.mfapolicy", "policies.campaign", "policies.reminder", "accounts.tenant"),
     ),
-    ("people", _("People"), ("accounts.user", "accounts.binding", "accounts.session", "auth.group")),
+    ("people", _("People"), ("accounts.user", "accounts.binding", "accounts.session", "accounts.notice", "auth.group")),
     ("evidence", _("Evidence"), ("audit.auditevent",)),
     ("operations", _("Operations"), ("django_tasks_database.dbtaskresult",)),
 )
@@ -134,9 +135,14 @@ class GatehouseAdminSite(AdminSite):
         return redirect("mfa_index")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The overview, with what is under way in the policies that the person answers for."""
+        """The overview: what is under way in the policies the person answers for, and what needs an operator."""
         person: Any = request.user
-        return super().index(request, {"under_way": under_way(person, timezone.now()), **(extra_context or {})})
+        now = timezone.now()
+        shown = {
+            "under_way": under_way(person, now),
+            "attention": attention.needed(now) if person.is_superuser else None,
+        }
+        return super().index(request, {**shown, **(extra_context or {})})
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return Autocomplete.as_view(admin_site=self)(request)

@@ -5,6 +5,7 @@ would carry single-use keys; what matters is in the audit record.
 """
 
 import os
+from typing import Any
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 worker_class = "gthread"
@@ -22,3 +23,16 @@ logconfig_dict = {
     "root": {"level": LOG_LEVEL, "handlers": ["stdout"]},
     "loggers": {"gunicorn.error": {"level": LOG_LEVEL, "handlers": ["stdout"], "propagate": False}},
 }
+
+
+def post_worker_init(worker: Any) -> None:
+    """Where tasks are done at once, nobody runs a `db_worker`: then this process does the periodic work as well.
+
+    Several may: each piece of work is leased to one of them.
+    """
+    from accounts import queue
+    from policies.flows import periodic
+    from policies.pulse import Pulse
+
+    if not queue.is_kept():
+        Pulse("periodic work", periodic.run_each, seconds=periodic.LOOK_EVERY, at_once=True).start()

@@ -45,13 +45,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_tasks",
-    "django_tasks_db",
     "allauth",
     "allauth.account",
     "allauth.mfa",
     "audit",
     "accounts",
     "policies",
+    "django_tasks_db",  # after ours, whose db_worker also does the periodic work
     "config.apps.SiteConfig",
 ]
 

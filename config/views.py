@@ -13,12 +13,13 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 from django.views.decorators.http import require_safe
 
 from accounts import canary
 from accounts.gates import public
 from accounts.problems import problem, wants_json
+from policies.flows import periodic, workers
 
 RETRY_AFTER = 5  # seconds
 READY_KEY = "readyz"
@@ -35,7 +36,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @public
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Everything that a sign-in needs is there: 200, else 503. Says which part failed, never why."""
+    """Everything that a sign-in needs is there: 200, else 503. Says which part failed, never why.
+
+    Work behind the pages is told as well, and decides nothing: without it people still sign in.
+    """
     parts = {"database": _holds(_database_answers)}
     for name, check in NEEDS_DATABASE.items():
         parts[name] = parts["database"] and _holds(check)
@@ -43,6 +47,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = all(parts.values())
     document = {"status": "ready" if ready else "not ready"}
     document |= {name: "ok" if holds else "failed" for name, holds in parts.items()}
+    for name, check in BEHIND.items():
+        document[name] = "unknown" if not parts["migrations"] else "ok" if _holds(check) else "late"
     return JsonResponse(document, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -117,4 +123,13 @@ def _cache_answers() -> bool:
     return bool(cache.get(READY_KEY) == READY_KEY)
 
 
+def _has_worker() -> bool:
+    return workers.is_one_at_work(timezone.now())
+
+
+def _is_on_time() -> bool:
+    return periodic.is_on_time(timezone.now())
+
+
+BEHIND = {"worker": _has_worker, "periodic": _is_on_time}
 NEEDS_DATABASE = {"migrations": _is_migrated, "keys": canary.is_healthy}

@@ -14,9 +14,11 @@ class PoliciesConfig(AppConfig):
     def ready(self) -> None:
         from accounts import expiry
         from policies import checks  # noqa: F401  (registration happens on import)
-        from policies.flows import sign_ins
+        from policies.flows import reminders, sign_ins, workers
 
         expiry.register("decided sign-ins", sign_ins.expired)
+        expiry.register("reminders", reminders.expired)
+        expiry.register("dead workers", workers.expired)
         post_migrate.connect(make_default_tenant, sender=self)
 
 

@@ -18,6 +18,7 @@ from tests.harness import postgres, redis
 from tests.harness.codes import AuthenticatorApp, Clock
 from tests.harness.selection import Selection
 from tests.harness.servers import NotInstalled
+from tests.harness.smtp_sink import ADDRESS, Sink
 
 SEED = "GATEHOUSE_TEST_SEED"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -98,6 +99,17 @@ def redis_server() -> Iterator[redis.Server]:
 def redis_url(redis_server: redis.Server) -> str:
     """The CACHE_URL of a throwaway Redis."""
     return redis_server.url
+
+
+@pytest.fixture
+def sink(settings: Any) -> Iterator[Sink]:
+    """A mail server on loopback to which the site hands its mail."""
+    sink = Sink()
+    sink.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = ADDRESS, sink.port
+    yield sink
+    sink.stop(no_assert=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import DIFFERENCE, Declare
-from audit.declarations import FLAG, ID, MOMENT, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
+from audit.declarations import FLAG, ID, MOMENT, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _people: Declare = partial(CATALOGUE.declare, Category.PEOPLE)
@@ -64,4 +64,13 @@ _people(
 )
 _people(
     Kind.GROUPS_CHANGED, _("%(actor)s changed the groups of %(target)s."), Severity.NOTICE, before=WORDS, after=WORDS
+)
+_people(
+    Kind.NOTICE_FAILED,
+    _("A notice to %(target)s was given up: %(trouble)s."),
+    Severity.WARNING,
+    outcome=Outcome.FAILED,
+    notice=TEXT,
+    attempts=NUMBER,
+    trouble=PERSONAL_TEXT,
 )

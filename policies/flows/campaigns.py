@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 
-from accounts import notices
+from accounts import notices, queue
 from accounts.errors import NotAllowed
 from accounts.models import Tenant, User
 from audit.kinds import Kind
@@ -97,7 +97,7 @@ def is_quiet(campaign: Campaign, now: datetime) -> bool:
 
 def soon(campaign: Campaign) -> None:
     """Have a worker go through a campaign's people, once this commits."""
-    notices.when_committed(go_through.enqueue, str(campaign.pk))
+    notices.when_committed(queue.enqueue_once, go_through, str(campaign.pk))
 
 
 @task()

@@ -1,19 +1,31 @@
-"""Work that is due by itself again and again, done by one process at a time: a lease in the database decides."""
+"""Work that is due by itself again and again, done by one process at a time: a lease in the database decides.
 
+The lease is short, and renewed while the work lasts: what a process that died had in hand is taken up soon after.
+"""
+
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
+from uuid import UUID, uuid4
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts import notices, queue
 from accounts.expiry import expired
 from accounts.models import Tenant
-from policies.flows import campaigns, confirm, exclusions, reminder_mail, snapshots
+from policies.flows import campaigns, confirm, exclusions, reminder_mail, snapshots, workers
 from policies.models import MFAPolicy, PeriodicWork
+from policies.pulse import Logged, Pulse
 
-LEASE: Final = timedelta(minutes=30)
+LEASE: Final = timedelta(minutes=2)
+RENEW_EVERY: Final = 30.0  # seconds
+LOOK_EVERY: Final = 15.0  # seconds, in a process that goes on
+LATE: Final = timedelta(minutes=10)  # what is due each minute was last done longer ago: nobody does it
 
+logger = logging.getLogger(__name__)
 Work = Callable[[datetime], int]
 
 
@@ -33,6 +45,13 @@ def _remind(now: datetime) -> int:
     return len(waiting) + len(running)
 
 
+def _mail(now: datetime) -> int:
+    waiting = notices.unsent_due(now)
+    if waiting:
+        queue.enqueue_once(notices.deliver_due)
+    return waiting
+
+
 def _report_exclusions(now: datetime) -> int:
     return sum(1 for _one in exclusions.report(exclusions.find().nearing))
 
@@ -47,6 +66,8 @@ def _snapshot(now: datetime) -> int:
 
 
 WORK: Final[dict[str, tuple[timedelta, Work]]] = {
+    "watch_workers": (timedelta(minutes=1), workers.watch),
+    "notices": (timedelta(minutes=1), _mail),
     "settle_policies": (timedelta(minutes=1), _settle),
     "reminders": (timedelta(minutes=1), _remind),
     "report_exclusions": (timedelta(hours=1), _report_exclusions),
@@ -62,6 +83,11 @@ def due(now: datetime) -> list[str]:
     return [name for name in WORK if name not in rest]
 
 
+def is_on_time(now: datetime) -> bool:
+    """Whether somebody does the periodic work."""
+    return PeriodicWork.objects.filter(name="watch_workers", done_at__gt=now - LATE).exists()
+
+
 def run(now: datetime) -> Iterator[tuple[str, int]]:
     """Do what is due, one after the other; yields what was done, and how much of it there was.
 
@@ -69,20 +95,43 @@ def run(now: datetime) -> Iterator[tuple[str, int]]:
     rest first, and comes back to it when the lease is over.
     """
     for name in due(now):
-        if _lease(name, now):
-            yield name, _do(name)
+        if (holder := _lease(name)) is not None:
+            yield name, _do(name, holder)
 
 
-def _lease(name: str, now: datetime) -> bool:
-    """Whether this process has the work now; of many that ask at once one has."""
+def run_each() -> None:
+    """Do what is due now, in a process that goes on: what raises is logged, and keeps nothing else from being done."""
+    for name in due(timezone.now()):
+        with Logged(name):
+            if (holder := _lease(name)) is not None:
+                _do(name, holder)
+
+
+def _lease(name: str) -> UUID | None:
+    """Take the work, if it is due and free; of many processes that ask at once one gets a holder's number."""
+    now, holder = timezone.now(), uuid4()
     PeriodicWork.objects.bulk_create([PeriodicWork(name=name, due_at=now)], ignore_conflicts=True)
     free = PeriodicWork.objects.filter(Q(leased_until=None) | Q(leased_until__lte=now), name=name, due_at__lte=now)
-    return free.update(leased_until=now + LEASE) == 1
+    return holder if free.update(leased_until=now + LEASE, holder=holder) else None
 
 
-def _do(name: str) -> int:
+def _do(name: str, holder: UUID) -> int:
+    """Do the work while the lease is renewed; whoever lost it meanwhile leaves it to the other to say it is done."""
     every, work = WORK[name]
-    number = work(timezone.now())
+    with Pulse(f"lease of {name}", partial(_renew, name, holder), seconds=RENEW_EVERY):
+        number = work(timezone.now())
     done_at = timezone.now()
-    PeriodicWork.objects.filter(name=name).update(due_at=done_at + every, leased_until=None, done_at=done_at)
+    done = _held(name, holder).update(due_at=done_at + every, leased_until=None, holder=None, done_at=done_at)
+    if not done:
+        logger.warning("The lease of %s was lost while it was done; another process has it", name)
     return number
+
+
+def _renew(name: str, holder: UUID) -> bool:
+    """Keep the work for another while; whether it was still this process's."""
+    return _held(name, holder).update(leased_until=timezone.now() + LEASE) == 1
+
+
+def _held(name: str, holder: UUID) -> "QuerySet[PeriodicWork]":
+    """The work, while nobody else took it. A lease that is over and was taken by none is still the holder's."""
+    return PeriodicWork.objects.filter(name=name, holder=holder)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.errors import NotAllowed
@@ -23,6 +23,8 @@ from policies.models import Campaign, Reminder
 from policies.reminding import REACHED
 from policies.rollout.remindable import Prospect, Spared, prospects
 
+KEPT: Final = timedelta(days=120)
+"""How long a reminder is kept once it is known what became of it; longer than any campaign looks back."""
 APART: Final = timedelta(hours=12)
 """Two reminders of one person are at least so far apart, also where a move of the time zone makes a new day."""
 
@@ -65,6 +67,16 @@ def queue(
         reminder_mail.soon(tenant_id)
     taken = wanted.keys() - set(free)
     return [replace(one, spared=Spared.LATELY) if one.person.pk in taken else one for one in found]
+
+
+def expired(now: datetime) -> "QuerySet[Reminder]":
+    """Reminders that decide and count nothing any more: long finished, and of no campaign that runs.
+
+    A campaign looks back as far as its first day before a deadline, at most MOST_DAYS; the day's only reminder is
+    far younger. The figures of a campaign go only after it ended.
+    """
+    ended = Q(campaign=None) | Q(campaign__ended_at__lt=now - KEPT)
+    return Reminder.objects.filter(ended, finished_at__lt=now - KEPT)
 
 
 def without_recent(found: Sequence[Prospect]) -> list[Prospect]:

@@ -15,12 +15,18 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from accounts import canary
+from tests.conftest import LOOPBACK
 from tests.harness import environment, postgres, redis
 from tests.harness.site import Site, running
 
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
-ALL_WELL = {"status": "ready", "database": "ok", "migrations": "ok", "keys": "ok", "cache": "ok"}
-WITHOUT_DATABASE = ALL_WELL | dict.fromkeys(("database", "migrations", "keys"), "failed") | {"status": "not ready"}
+BEHIND = {"worker": "ok", "periodic": "late"}  # tasks are done at once; nobody did the periodic work
+ALL_WELL = {"status": "ready", "database": "ok", "migrations": "ok", "keys": "ok", "cache": "ok"} | BEHIND
+NO_WORKER = {"worker": "late", "periodic": "late"}
+UNKNOWN = dict.fromkeys(BEHIND, "unknown")
+WITHOUT_DATABASE = (
+    ALL_WELL | UNKNOWN | dict.fromkeys(("database", "migrations", "keys"), "failed") | {"status": "not ready"}
+)
 BUDGET = 2.0  # seconds, in which an outage is answered; printed, not asserted
 
 
@@ -73,7 +79,7 @@ def test_with_a_migration_to_come_it_is_not(client: Client) -> None:
     newest = MigrationRecorder.Migration.objects.filter(app="accounts").order_by("name").last()
     assert newest is not None
     newest.delete()
-    assert ready(client) == (UNAVAILABLE, ALL_WELL | {"status": "not ready", "migrations": "failed"})
+    assert ready(client) == (UNAVAILABLE, ALL_WELL | UNKNOWN | {"status": "not ready", "migrations": "failed"})
 
 
 @pytest.mark.django_db
@@ -107,7 +113,11 @@ def ask(site: Site, path: str) -> tuple[int, dict[str, Any]]:
 @pytest.fixture
 def surroundings() -> dict[str, str]:
     """A site of its own: memory and SQLite unless a test says otherwise."""
-    return environment.fresh("http://localhost") | {"CACHE_URL": "locmemcache://", "DATABASE_POOL_TIMEOUT": "1.5"}
+    return environment.fresh("http://localhost") | {
+        "CACHE_URL": "locmemcache://",
+        "DATABASE_POOL_TIMEOUT": "1.5",
+        "TASKS_BACKEND": "django_tasks_db.DatabaseBackend",
+    }
 
 
 @pytest.fixture
@@ -121,7 +131,7 @@ def own_postgres() -> Iterator[postgres.Server]:
 @pytest.mark.security(27)
 def test_the_database_goes_and_comes_back(surroundings: dict[str, str], own_postgres: postgres.Server) -> None:
     with running(surroundings | {"DATABASE_URL": own_postgres.url}) as site:
-        assert ask(site, "/readyz") == (HTTPStatus.OK, ALL_WELL)
+        assert ask(site, "/readyz") == (HTTPStatus.OK, ALL_WELL | NO_WORKER)
         own_postgres.stop()
         assert ask(site, "/readyz") == (UNAVAILABLE, WITHOUT_DATABASE)
         assert ask(site, "/healthz")[0] == HTTPStatus.OK
@@ -151,9 +161,9 @@ def wait_for_ready(site: Site) -> None:
 def test_the_cache_goes_and_comes_back(surroundings: dict[str, str], tmp_path: Path) -> None:
     surroundings |= {"DATABASE_URL": f"sqlite:///{tmp_path}/gatehouse.sqlite3"}
     with redis.server() as server, running(surroundings | {"CACHE_URL": server.url}) as site:
-        assert ask(site, "/readyz") == (HTTPStatus.OK, ALL_WELL)
+        assert ask(site, "/readyz") == (HTTPStatus.OK, ALL_WELL | NO_WORKER)
         server.stop()
-        expected = ALL_WELL | {"status": "not ready", "cache": "failed"}
+        expected = ALL_WELL | NO_WORKER | {"status": "not ready", "cache": "failed"}
         assert ask(site, "/readyz") == (UNAVAILABLE, expected)
         assert site.ask("GET", "/", Accept="application/json")[0] == HTTPStatus.UNAUTHORIZED
         server.start()
@@ -164,3 +174,17 @@ def test_the_cache_goes_and_comes_back(surroundings: dict[str, str], tmp_path: P
 @pytest.mark.django_db
 def test_a_site_on_redis_is_ready(client: Client) -> None:
     assert ready(client) == (HTTPStatus.OK, ALL_WELL)
+
+
+@pytest.mark.allow_hosts(LOOPBACK)
+def test_where_tasks_are_done_at_once_the_web_process_does_the_periodic_work(
+    surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    at_once = {"TASKS_BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}
+    with running(surroundings | at_once | {"DATABASE_URL": f"sqlite:///{tmp_path}/gatehouse.sqlite3"}) as site:
+        for _attempt in range(100):
+            status, document = ask(site, "/readyz")
+            if document["periodic"] == "ok":
+                break
+            time.sleep(0.2)
+        assert (status, document) == (HTTPStatus.OK, ALL_WELL | {"periodic": "ok"})

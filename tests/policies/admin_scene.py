@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.assurance import Method, Proof
-from accounts.models import Binding, Session, Tenant, TenantDomain, User
+from accounts.models import Binding, Notice, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
 from policies.models import Campaign, MFAPolicy, Reminder
 from tests import factories
 
-SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder, Campaign)
+SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder, Campaign, Notice)
 
 
 @dataclass
@@ -63,6 +63,7 @@ class Side:
             Session: lambda: self.session.public_id,
             Campaign: lambda: self.campaign.pk,
             Reminder: lambda: self.reminder.pk,
+            Notice: lambda: self.person.notices.latest("pk").pk,
             AuditEvent: lambda: AuditEvent.objects.filter(tenant_id=self.tenant.pk).latest("id").pk,
         }[model]().__str__()
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.errors import NotAllowed
 from accounts.models import Tenant, User
 from audit.kinds import Kind
-from policies.flows import campaigns, reminder_mail
+from policies.flows import campaigns, reminder_mail, reminders
 from policies.flows.campaigns import WrongCampaign
 from policies.models import Campaign, Reminder
 from policies.rollout import quiet, remindable
@@ -139,6 +139,71 @@ def test_what_was_queued_by_day_and_is_still_there_at_night_waits_for_the_mornin
 )
 def test_quiet_hours_go_by_the_clock_on_the_wall(begins, ends, local, until):
     assert quiet.ends_at(time(begins), time(ends), local, BERLIN) == until
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "now", "until"),
+    [
+        (time(20), time(2, 30), datetime(2031, 3, 30, 0, tzinfo=UTC), datetime(2031, 3, 30, 1, 30, tzinfo=UTC)),
+        (time(20), time(2, 30), datetime(2031, 10, 26, 0, tzinfo=UTC), datetime(2031, 10, 26, 0, 30, tzinfo=UTC)),
+        (time(20), time(2, 30), datetime(2031, 10, 26, 1, tzinfo=UTC), datetime(2031, 10, 26, 1, 30, tzinfo=UTC)),
+        (time(20), time(8), datetime(2031, 10, 25, 22, tzinfo=UTC), datetime(2031, 10, 26, 7, tzinfo=UTC)),
+        (time(20), time(8), datetime(2031, 3, 29, 22, tzinfo=UTC), datetime(2031, 3, 30, 6, tzinfo=UTC)),
+    ],
+    ids=["an-end-left-out", "an-end-twice", "the-second-time", "a-long-night", "a-short-night"],
+)
+def test_quiet_hours_end_when_they_should_in_nights_that_change_the_clock(begins, ends, now, until):
+    end = quiet.ends_at(begins, ends, now, BERLIN)
+    assert end is not None
+    assert end.astimezone(UTC) == until
+    assert not quiet.is_quiet(begins, ends, until, BERLIN)
+
+
+def test_a_tenant_that_moves_before_its_reminders_go_out_gets_them_in_its_own_morning(at, tenant):
+    campaign = campaigns.start(tenant, actor=None, days=[20])
+    newcomer(tenant)
+    assert campaigns.step(campaign.pk) == 1
+    mail.outbox.clear()
+    Reminder.objects.update(state=Reminder.State.QUEUED, attempts=0, finished_at=None)
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Auckland")  # 22:00
+    reminder_mail.send_due.call(str(tenant.pk))
+    assert mail.outbox == []
+    morning = datetime(2031, 5, 6, 8, tzinfo=ZoneInfo("Pacific/Auckland"))
+    assert Reminder.objects.get().due_at == morning
+    at.move_to(morning)
+    reminder_mail.send_due.call(str(tenant.pk))
+    assert len(mail.outbox) == 1
+    assert Reminder.objects.get().day == morning.date()
+
+
+def test_a_tenant_that_moves_is_not_gone_through_twice_in_a_day(at, tenant):
+    campaign = campaigns.start(tenant, actor=None, days=[20, 19])
+    person = newcomer(tenant)
+    day(campaign)
+    Tenant.objects.filter(pk=tenant.pk).update(time_zone="Pacific/Kiritimati")  # the next day has begun there
+    day(campaign)
+    at.move_to(NOON + timedelta(hours=9))
+    day(campaign)
+    assert Counter(message.to[0] for message in mail.outbox) == {person.email: 1}
+
+
+def test_old_reminders_go_once_no_running_campaign_counts_them(at, tenant):
+    campaign = campaigns.start(tenant, actor=None, days=[20])
+    newcomer(tenant)
+    day(campaign)
+    Reminder.objects.create(person=newcomer(tenant), tenant=tenant, day=NOON.date(), queued_at=NOON)
+    later = NOON + reminders.KEPT + DAY
+    assert reminders.expired(later).count() == 0
+    Reminder.objects.create(
+        person=newcomer(tenant), tenant=tenant, day=NOON.date(), finished_at=NOON, state=Reminder.State.SENT
+    )
+    assert reminders.expired(later - 2 * DAY).count() == 0
+    assert reminders.expired(later).count() == 1
+    at.move_to(later)
+    campaigns.stop(campaign, actor=None)
+    assert reminders.expired(later).count() == 1
+    assert reminders.expired(later + reminders.KEPT + DAY).count() == 2, "and what still waits stays"
+    assert reminders.KEPT > campaigns.MOST_DAYS * DAY
 
 
 def test_one_that_was_cut_short_goes_on_where_it_stood(at, tenant, monkeypatch):

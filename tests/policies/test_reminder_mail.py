@@ -5,15 +5,15 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.conf import settings as site
 from django.db import connection
 from django.utils import timezone
 
+from accounts import outbox
 from accounts.models import Tenant, User
 from audit.kinds import Kind
 from policies.flows import reminder_mail, reminders
@@ -26,16 +26,6 @@ from tests.policies.reminding_scene import DAY, a_tenant, newcomer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts(LOOPBACK)]
 State = Reminder.State
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
-
-
-@pytest.fixture
-def sink(settings: Any) -> Iterator[Sink]:
-    sink = Sink()
-    sink.start()
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = SMTP, ADDRESS, sink.port
-    yield sink
-    sink.stop(no_assert=True)
 
 
 @pytest.fixture
@@ -155,10 +145,10 @@ def test_what_a_dead_worker_left_is_taken_up_unless_it_may_have_arrived(
     sink, tenant, queued, clock, state, becomes, mails
 ):
     left = Reminder.objects.filter(person=queued[0])
-    left.update(state=state, claimed_until=timezone.now() + reminder_mail.CLAIM, attempts=1)
+    left.update(state=state, claimed_until=timezone.now() + outbox.CLAIM, attempts=1)
     Reminder.objects.exclude(person=queued[0]).delete()
     assert work(tenant) == 0, "the claim holds"
-    clock.forward(reminder_mail.CLAIM + timedelta(seconds=1))
+    clock.forward(outbox.CLAIM + timedelta(seconds=1))
     assert reminder_mail.tenants_with_work(timezone.now()) == [tenant.pk]
     work(tenant)
     assert left.get().state == becomes
@@ -166,11 +156,10 @@ def test_what_a_dead_worker_left_is_taken_up_unless_it_may_have_arrived(
 
 
 def test_a_worker_whose_claim_lapsed_hands_nothing_over(sink, tenant, queued):
-    claimed = reminder_mail.claim(tenant.pk)
+    claimed = reminder_mail.OUTBOX.claim(Reminder.objects.filter(tenant=tenant))
     assert claimed is not None
     Reminder.objects.filter(pk=claimed.pk).update(attempts=2)  # somebody else's by now
-    with pytest.raises(reminder_mail.NotReached):
-        reminder_mail.send(claimed)
+    assert reminder_mail.send(claimed) is False
     assert sink.kept.messages == []
     assert Reminder.objects.get(pk=claimed.pk).state == State.CLAIMED
 
@@ -195,6 +184,15 @@ def kill_after(number: int, sink: Sink, process: Callable[[], subprocess.Popen[b
             os.kill(process().pid, signal.SIGKILL)
 
     sink.kept.on_message = on_message
+
+
+def test_what_makes_every_worker_fail_is_given_up_after_a_day_and_holds_nobody_up(sink, tenant, queued, clock):
+    poison = Reminder.objects.filter(person=queued[0])
+    poison.update(state=State.CLAIMED, attempts=7, claimed_until=timezone.now(), queued_at=timezone.now() - DAY)
+    clock.forward(timedelta(minutes=1))
+    assert work(tenant) == 2
+    assert (poison.get().state, poison.get().trouble) == (State.FAILED, "the worker did not come back")
+    assert last_event(Kind.REMINDER_FAILED).target_id == str(queued[0].pk)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,8 +13,9 @@ class Command(BaseCommand):
     """Harmless at any time and as often as you like; once an hour is plenty."""
 
     help = (
-        "Remove expired sessions, WebAuthn ceremonies, unfinished enrolments, invitations and counters, and the\n"
-        "facts of sign-ins that are older than 90 days.\n\n"
+        "Remove expired sessions, WebAuthn ceremonies, unfinished enrolments, invitations and counters, the facts of\n"
+        "sign-ins that are older than 90 days, and notices and reminders long after it is known what became of them.\n"
+        "Every worker does it hourly.\n\n"
         "Examples:\n"
         "  manage.py purge_expired             remove them, and say how many\n"
         "  manage.py purge_expired --dry-run   only say how many\n"

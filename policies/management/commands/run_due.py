@@ -15,13 +15,14 @@ class Command(BaseCommand):
     """Harmless at any time, as often and on as many machines as you like."""
 
     help = (
-        "Do the periodic work that is due: queue campaigns' reminders and those that wait to be tried again, record\n"
+        "Do the periodic work that is due, as every db_worker does beside its tasks: take up what dead workers left,\n"
+        "queue campaigns' reminders and the mail that waits to be tried again, record\n"
         "which policies were not confirmed, report excludes that end, take the snapshots of enrolment, and\n"
         "remove what has run out. A lease in the database sees to it that each is done by one process at\n"
-        "a time; what a process that died had in hand is taken up after half an hour.\n\n"
+        "a time; what a process that died had in hand is taken up after two minutes.\n\n"
         "Examples:\n"
         "  manage.py run_due                do what is due, and end (once a minute, from cron)\n"
-        "  manage.py run_due --every 60     go on, looking every 60 seconds (beside the worker)\n"
+        "  manage.py run_due --every 60     go on, looking every 60 seconds (where no worker runs)\n"
         "  manage.py run_due --dry-run      only name what is due\n\n"
         "Exit codes: 0 done, also when nothing was due; 1 some work failed, and is tried again; 2 wrong arguments."
     )

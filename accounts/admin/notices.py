@@ -16,17 +16,17 @@ from accounts.admin.scope import ScopedAdmin
 from accounts.models import Notice
 
 State = Notice.State
-TONES: Final[dict[str, str]] = {State.SENT: "ok", State.UNSURE: "grace", State.FAILED: "bad", State.SPARED: ""}
+TONES: Final[dict[str, str]] = {State.SENT: "ok", State.UNSURE: "grace", State.FAILED: "bad"}
 
 
 class StateFilter(ChoiceFilter):
-    """Mail by what became of it."""
+    """Notices by what became of them; no notice is ever spared."""
 
     title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return list(State.choices)
+        return [choice for choice in State.choices if choice[0] != State.SPARED]
 
     def condition(self, value: str) -> Q:
         return Q(state=value)
@@ -37,7 +37,7 @@ class NoticeAdmin(ScopedAdmin):
     """What people were told by mail, and whether it reached their server. Read-only."""
 
     tenant_path = "person__tenant"
-    list_display = ("queued_at", "to", "about", "what_became", "attempts", "next_attempt", "trouble")
+    list_display = ("queued_at", "to", "about", "what_became", "next_attempt", "trouble")
     list_filter = (TenantFilter, StateFilter)
     list_select_related = ("person__tenant",)
     search_fields = ("address", "person__email", "person__name")

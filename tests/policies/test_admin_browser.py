@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
-from accounts.models import Binding, Session, Tenant, User
+from accounts.models import Binding, Notice, Session, Tenant, User
 from audit.models import AuditEvent
 from policies.models import DecidedSignIn, MFAPolicy
 from tests.factories import enrol_recovery_codes, verified_client
@@ -39,12 +39,12 @@ def a_sign_in(side: Side) -> DecidedSignIn:
 def addresses(side: Side) -> list[str]:
     """Every kind of page: lists, forms, read-only pages, histories, confirmations."""
     person, policy = side.person, side.tenant.policy
-    models = (User, Tenant, MFAPolicy, Binding, Session, Group, AuditEvent)
+    models = (User, Tenant, MFAPolicy, Binding, Session, Notice, Group, AuditEvent)
     return [
         reverse("admin:index"),
         *(url(model) for model in models),
         *(url(model, "add") for model in (User, Tenant, Group)),
-        *(url(model, "change", side.id_of(model)) for model in (User, Tenant, Binding, Session)),
+        *(url(model, "change", side.id_of(model)) for model in (User, Tenant, Binding, Session, Notice)),
         url(MFAPolicy, "change", policy.pk),
         url(MFAPolicy, "history", policy.pk),
         *(url(MFAPolicy, page, policy.pk) for page in ("draft", "try", "publish", "report")),

@@ -133,6 +133,8 @@ class DeletionPage(PeoplePage):
             "admin/accounts/user/delete_confirmation.html",
             title=_("Delete a person"),
             preview=reset.preview(person),
+            person=person,
+            person_url=self.admin.url_of(person),
             form=form,
             cancel_url=self.admin.url_of(person),
         )

@@ -1,13 +1,16 @@
 """The counters on a person's row that say what they own, for lists and statistics: this module alone writes them.
 
 They repeat what `Binding` and `RecoveryCode` say, which stay the truth: sign-in and the gate never read the
-counters. Every flow that binds, unbinds or spends calls `refresh` in its own unit of work, holding the person's row.
+counters. Every flow that binds, unbinds, locks or spends calls `refresh` in its own unit of work, holding the person's
+row.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntFlag
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,12 +20,20 @@ from accounts.models import Binding, User
 
 
 class Factors(IntFlag):
-    """A bit for each kind of authenticator; what `User.factors` is made of. Values never change."""
+    """What `User.factors` is made of: a bit for each kind of authenticator, and two more. Values never change.
+
+    Recovery codes aside, `SEVERAL`: there are two or more, of whatever kinds; `LOCKED`: one of them at least is locked.
+    """
 
     KEY = 1
     APP = 2
     RECOVERY_CODES = 4
+    SEVERAL = 8
+    LOCKED = 16
 
+
+VALUES = range(1 << len(Factors))
+"""All that `User.factors` can be."""
 
 OF_KIND = {
     Binding.Kind.WEBAUTHN: Factors.KEY,
@@ -33,7 +44,7 @@ OF_KIND = {
 
 def having(factors: Factors) -> Q:
     """The condition on people who own at least one of these kinds: the few values that say so, which an index finds."""
-    return Q(factors__in=[value for value in range(1 << len(Factors)) if value & factors])
+    return Q(factors__in=[value for value in VALUES if value & factors])
 
 
 class State(NamedTuple):
@@ -42,6 +53,15 @@ class State(NamedTuple):
     factors: Factors
     codes_left: int | None
     mfa_enrolled_at: datetime | None
+
+
+class Owned(NamedTuple):
+    """A live authenticator, and how many codes it has left."""
+
+    kind: str
+    bound_at: datetime
+    locked_at: datetime | None
+    left: int
 
 
 def stated(person: User) -> State:
@@ -58,11 +78,9 @@ def expected(people: Iterable[User]) -> dict[UUID, State]:
     people = list(people)
     unused = Count("codes", filter=Q(codes__used_at=None))
     live = Binding.objects.filter(person__in=[person.pk for person in people], unbound_at=None).order_by()
-    owned = defaultdict[UUID, list[tuple[str, datetime, int]]](list)
-    for person_id, kind, bound_at, left in live.annotate(left=unused).values_list(
-        "person_id", "kind", "bound_at", "left"
-    ):
-        owned[person_id].append((kind, bound_at, left))
+    owned = defaultdict[UUID, list[Owned]](list)
+    for person_id, *one in live.annotate(left=unused).values_list("person_id", *Owned._fields):
+        owned[person_id].append(Owned(*one))
     return {person.pk: _state(owned[person.pk], person.mfa_enrolled_at) for person in people}
 
 
@@ -75,13 +93,11 @@ def refresh(person: User) -> State:
     return state
 
 
-def _state(owned: list[tuple[str, datetime, int]], since: datetime | None) -> State:
-    factors = Factors(0)
-    codes_left, oldest = None, None
-    for kind, bound_at, left in owned:
-        factors |= OF_KIND[Binding.Kind(kind)]
-        if kind == Binding.Kind.RECOVERY_CODE:
-            codes_left = left
-        else:
-            oldest = min(bound_at, oldest or bound_at)
-    return State(factors, codes_left, oldest and min(oldest, since or oldest))
+def _state(owned: list[Owned], since: datetime | None) -> State:
+    codes = [one for one in owned if one.kind == Binding.Kind.RECOVERY_CODE]
+    others = [one for one in owned if one not in codes]
+    factors = reduce(or_, [OF_KIND[Binding.Kind(one.kind)] for one in owned], Factors(0))
+    factors |= Factors.SEVERAL if len(others) > 1 else Factors(0)
+    factors |= Factors.LOCKED if any(one.locked_at for one in others) else Factors(0)
+    oldest = min([one.bound_at for one in others], default=None)
+    return State(factors, codes[0].left if codes else None, oldest and min(oldest, since or oldest))

@@ -254,6 +254,20 @@ def key_ids() -> frozenset[str]:
         return frozenset()
 
 
+def lost_key_ids() -> frozenset[str]:
+    """The keys that somebody's secret is sealed under and that cannot open it: they are not in the ring.
+
+    One step along an index for each key that was ever used, however many secrets there are.
+    """
+    used = Binding.objects.order_by("sealed_under").values_list("sealed_under", flat=True)
+    found: set[str] = set()
+    last = used.filter(sealed_under__gt="").first()
+    while last is not None:
+        found.add(last)
+        last = used.filter(sealed_under__gt=last).first()
+    return frozenset(found - key_ids())
+
+
 def mfa_required(person: User) -> bool:
     """Whether the policy demands a second factor of this person (what other systems call `mfa_enabled`)."""
     found = situation(person, owned=())

@@ -159,6 +159,7 @@ def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: d
     )
     _record(Kind.SECOND_FACTOR_FAILED, person, binding, Outcome.REFUSED, reason=refusal.code)
     if locked:
+        enrolment_state.refresh(person)
         _record(Kind.AUTHENTICATOR_LOCKED, person, binding, Outcome.REFUSED, failures=failures)
 
 

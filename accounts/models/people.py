@@ -71,7 +71,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     `security_version` goes up whenever authenticators, role, groups, tenant, password or trust change, and
     voids every grant. No attribute here knows what is demanded of the person: ask `policies.facts`.
-    `mfa_enrolled_at`, `factors` (a bit for each kind of live authenticator) and `codes_left` (unused recovery codes;
+    `mfa_enrolled_at`, `factors` (`Factors` in `accounts.enrolment_state`) and `codes_left` (unused recovery codes;
     None without a set) are counters for lists and statistics. `accounts.enrolment_state` alone writes them, and
     nobody is let in by them. `enrolment_guarded_at`: since when a password alone may not enrol, because an
     administrator took the last factor away.
@@ -116,6 +116,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         indexes = [
             models.Index(fields=["tenant", "mfa_enrolled_at"], name="person_tenant_enrolled"),
             models.Index(fields=["tenant", "factors"], name="person_tenant_factors"),
+            models.Index(
+                fields=["tenant", "factors", "role", "codes_left"],
+                condition=models.Q(is_active=True),
+                include=[
+                    "is_superuser",
+                    "known_since",
+                    "first_sign_in_at",
+                    "grace_closed_at",
+                    "grace_cap",
+                    "grace_extended_to",
+                    "id",
+                ],
+                name="person_counted",
+            ),
             models.Index(fields=["tenant", "email"], name="person_tenant_email"),
             models.Index(
                 fields=["tenant", "email"],

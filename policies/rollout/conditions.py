@@ -4,6 +4,7 @@ Every condition selects exactly the people of whom the function it names says so
 `tests/policies/test_statistics.py`). Rules are read once; the database does the rest, however many people there are.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -15,9 +16,8 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.assurance import SECOND_FACTORS, Method, Strength, strength_with
-from accounts.enrolment_state import Factors, having
+from accounts.enrolment_state import VALUES, Factors, having
 from accounts.models import Binding, Role, User
-from policies import facts
 from policies.terms import (
     ADMINISTRATOR,
     LOCAL,
@@ -48,7 +48,9 @@ class Conditions:
 
     `demanded`: `demands.is_demanded`. `excluded`: nothing is demanded because of an exclude. `ready`: they own what is
     demanded, were it demanded (`acceptable`, as many as it takes). `in_grace`: `deadline_of` is ahead. `not_begun`: it
-    will be once they first sign in. The last two are said of everybody too, ready or not.
+    will be once they first sign in. The last two are said of everybody too, ready or not. `perhaps_missing`
+    is met by everybody who is `missing` and by few others, and an index finds them. `asks_everybody`: it is plain from
+    the rules that everybody is `demanded` and nobody `excluded`, so that need not be counted.
     """
 
     demanded: Q
@@ -56,6 +58,8 @@ class Conditions:
     ready: Q
     in_grace: Q
     not_begun: Q
+    perhaps_missing: Q
+    asks_everybody: bool
 
     @property
     def missing(self) -> Q:
@@ -68,10 +72,11 @@ class Conditions:
         return self.missing & ~self.in_grace & ~self.not_begun
 
 
-def conditions_of(rules: Rules, now: datetime, *, since: Since) -> Conditions:
+def conditions_of(rules: Rules, now: datetime, *, since: Since, lost: Collection[str]) -> Conditions:
     """The conditions under these rules at `now`.
 
-    `since` is `rules.enforced_since`, or the column that holds it where people of several tenants are asked.
+    `since` is `rules.enforced_since`, or the column that holds it where people of several tenants are asked. `lost` is
+    what `facts.lost_key_ids` says.
     """
     special = Q(pk__in=rules.break_glass) if rules.break_glass else NOBODY
     excluded = _any(_excluded(one) for one in rules.excludes if now < one.until) & ~ADMINISTRATORS
@@ -81,9 +86,11 @@ def conditions_of(rules: Rules, now: datetime, *, since: Since) -> Conditions:
     return Conditions(
         demanded=special | (in_scope & ~excluded),
         excluded=in_scope & excluded,
-        ready=(~special & _ready(rules)) | (special & _owns((Method.WEBAUTHN,), KeyRules(), 1)),
+        ready=(~special & _ready(rules, lost)) | (special & _owns((Method.WEBAUTHN,), KeyRules(), 1, lost)),
         in_grace=closed & begun,
         not_begun=closed & not_begun & ~begun,
+        perhaps_missing=special | ~_is_surely_ready(rules, lost),
+        asks_everybody=_in_scope(rules) == EVERYBODY and not any(now < one.until for one in rules.excludes),
     )
 
 
@@ -128,25 +135,30 @@ def _in_groups(names: Any) -> Q:
 # -- what they own -----------------------------------------------------------------------------------------------
 
 
-def _ready(rules: Rules) -> Q:
+def _ready(rules: Rules, lost: Collection[str]) -> Q:
     """`demands.acceptable` of each, and as many as it takes; by the strength that is demanded of their roles."""
+    return _any(people & _owns_enough(rules, demand, lost) for demand, people in _by_demand(rules).items())
+
+
+def _by_demand(rules: Rules) -> dict[Strength, Q]:
     by_demand: dict[Strength, Q] = {}
     for role in Role.values:
         for is_superuser in (False, True):
             roles = {role, ADMINISTRATOR} if is_superuser else {role}
             demand = max(rules.strength.get(one, Strength.MULTI_FACTOR) for one in roles)
             by_demand[demand] = by_demand.get(demand, NOBODY) | Q(role=role, is_superuser=is_superuser)
-    if len(by_demand) == 1:
-        by_demand = dict.fromkeys(by_demand, EVERYBODY)
-    return _any(people & _owns_enough(rules, demand) for demand, people in by_demand.items())
+    return by_demand if len(by_demand) > 1 else dict.fromkeys(by_demand, EVERYBODY)
 
 
-def _owns_enough(rules: Rules, demand: Strength) -> Q:
-    strong = [one for one in rules.allowed if strength_with(one) >= demand and one is not Method.RECOVERY_CODE]
-    return _owns(strong, rules.keys, rules.minimum_factors)
+def _owns_enough(rules: Rules, demand: Strength, lost: Collection[str]) -> Q:
+    return _owns(_strong(rules, demand), rules.keys, rules.minimum_factors, lost)
 
 
-def _owns(methods: Any, keys: KeyRules, minimum: int) -> Q:
+def _strong(rules: Rules, demand: Strength) -> list[Method]:
+    return [one for one in rules.allowed if strength_with(one) >= demand and one is not Method.RECOVERY_CODE]
+
+
+def _owns(methods: Any, keys: KeyRules, minimum: int, lost: Collection[str]) -> Q:
     """At least so many authenticators of these methods that can be used, and keys only as the rules want them.
 
     Where any will do, `User.factors` answers for all but the few who have one that cannot be used.
@@ -154,23 +166,48 @@ def _owns(methods: Any, keys: KeyRules, minimum: int) -> Q:
     wanted = [BIT[one] for one in methods if one in BIT]
     if not wanted:
         return NOBODY
-    good = _bound(methods).filter(_usable(), _is_accepted(keys), person=OuterRef("pk"))
+    good = _bound(methods).filter(_is_usable(lost), _is_accepted(keys), person=OuterRef("pk"))
     if minimum > 1:
         number = good.order_by().values("person").annotate(number=Count("pk")).values("number")
         return has(*wanted) & Q(GreaterThanOrEqual(Coalesce(Subquery(number), 0), minimum))
-    if keys == KeyRules(user_verification=keys.user_verification) and not _asks(keys):
-        doubtful = _bound(methods).exclude(_usable()).values("person")
-        return has(*wanted) & (~Q(pk__in=doubtful) | Q(Exists(good)))
-    return has(*wanted) & Q(Exists(good))
+    plain = Q(factors__in=_sufficient(methods, keys, minimum)) & _opened(lost)
+    return plain | (has(*wanted) & ~_has_a_locked_one_only() & Q(Exists(good)))
+
+
+def _sufficient(methods: Any, keys: KeyRules, minimum: int) -> frozenset[int]:
+    """The values of `User.factors` which say by themselves that somebody owns it, if no key is lost."""
+    if minimum > 1 or _asks(keys) or keys != KeyRules(user_verification=keys.user_verification):
+        return frozenset()
+    wanted = reduce(or_, [BIT[one] for one in methods if one in BIT], Factors(0))
+    return frozenset(value for value in VALUES if value & wanted and not value & Factors.LOCKED)
+
+
+def _is_surely_ready(rules: Rules, lost: Collection[str]) -> Q:
+    """Of whatever role: by `User.factors` alone."""
+    if lost:
+        return NOBODY
+    strong = [_strong(rules, demand) for demand in _by_demand(rules)]
+    sufficient = [_sufficient(methods, rules.keys, rules.minimum_factors) for methods in strong]
+    return ~Q(factors__in=set(VALUES) - frozenset.intersection(*sufficient))
+
+
+def _has_a_locked_one_only() -> Q:
+    return Q(factors__in=[value for value in VALUES if value & Factors.LOCKED and not value & Factors.SEVERAL])
 
 
 def _bound(methods: Any) -> QuerySet[Binding]:
     return Binding.objects.filter(unbound_at=None, kind__in=list(methods)).order_by()
 
 
-def _usable() -> Q:
+def _opened(lost: Collection[str]) -> Q:
+    """People of whom nothing is sealed under a lost key."""
+    sealed = Binding.objects.filter(sealed_under__in=lost, unbound_at=None).order_by()
+    return ~Q(pk__in=sealed.values("person")) if lost else Q()
+
+
+def _is_usable(lost: Collection[str]) -> Q:
     """`facts.as_enrolled`, of what is no set of recovery codes."""
-    return Q(locked_at=None) & (Q(sealed_under="") | Q(sealed_under__in=facts.key_ids()))
+    return Q(locked_at=None) & ~Q(sealed_under__in=lost)
 
 
 def _asks(keys: KeyRules) -> bool:

@@ -9,8 +9,10 @@ from django.db.models import Q, QuerySet
 
 from accounts.enrolment_state import Factors
 from accounts.models import Tenant, User
+from policies import facts
 from policies.rollout import statistics
-from policies.rollout.conditions import NOBODY, Conditions, conditions_of, has
+from policies.rollout.conditions import NOBODY, conditions_of, has
+from policies.terms import Rules
 
 BATCH: Final = 1000
 
@@ -60,10 +62,11 @@ def _condition(tenant: Tenant, which: Which, now: datetime) -> Q:
         case Which.NEVER_SIGNED_IN:
             return Q(first_sign_in_at=None)
     rules = statistics.rules_at([tenant.pk], now).get(tenant.pk)
-    return NOBODY if rules is None else _demanded(which, conditions_of(rules, now, since=rules.enforced_since))
+    return NOBODY if rules is None else _demanded(which, rules, now)
 
 
-def _demanded(which: Which, asked: Conditions) -> Q:
+def _demanded(which: Which, rules: Rules, now: datetime) -> Q:
+    asked = conditions_of(rules, now, since=rules.enforced_since, lost=facts.lost_key_ids())
     if which is Which.EXCLUDED:
         return asked.excluded
     if which is Which.IN_GRACE:

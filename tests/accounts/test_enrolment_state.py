@@ -11,6 +11,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -49,14 +50,15 @@ def person() -> User:
 
 def naive(person: User) -> tuple[int, int | None, bool]:
     """What somebody counts who looks at every row, one after the other."""
-    factors, codes, enrolled = 0, None, False
+    factors, codes, authenticators, locked = 0, None, 0, 0
     for one in Binding.objects.filter(person=person):
         if one.unbound_at is None:
             factors |= {"webauthn": 1, "totp": 2, "recovery_code": 4}[one.kind]
-            enrolled = enrolled or one.kind != "recovery_code"
+            authenticators += one.kind != "recovery_code"
+            locked += one.kind != "recovery_code" and one.locked_at is not None
             if one.kind == "recovery_code":
                 codes = sum(code.used_at is None for code in RecoveryCode.objects.filter(binding=one))
-    return factors, codes, enrolled
+    return factors | (8 if authenticators > 1 else 0) | (16 if locked else 0), codes, authenticators > 0
 
 
 def said(person: User) -> tuple[int, int | None, bool]:
@@ -103,7 +105,27 @@ def test_each_kind_has_its_bit(person: User) -> None:
     codes = enrol_recovery_codes(person)
     assert said(person) == (Factors.APP | Factors.RECOVERY_CODES, len(codes), True)
     add_key(person)
-    assert said(person) == (Factors.APP | Factors.RECOVERY_CODES | Factors.KEY, len(codes), True)
+    owned = Factors.APP | Factors.RECOVERY_CODES | Factors.KEY | Factors.SEVERAL
+    assert said(person) == (owned, len(codes), True)
+
+
+def test_two_of_a_kind_are_several_too_and_one_that_is_left_is_not(person: User) -> None:
+    key = add_key(person)
+    assert said(person)[0] == Factors.KEY
+    add_key(person)
+    assert said(person)[0] == Factors.KEY | Factors.SEVERAL
+    removal.remove(person, fresh_session(person), key.pk)
+    assert said(person)[0] == Factors.KEY
+
+
+def test_a_locked_authenticator_is_owned_and_said_to_be_locked(person: User, settings: Any) -> None:
+    settings.MFA_LOCK_AFTER_FAILURES = 1
+    enrol_totp(person)
+    with pytest.raises(verification.WrongCode):
+        verification.check_code(person, Method.TOTP, "000000")
+    assert said(person) == naive(person) == (Factors.APP | Factors.LOCKED, None, True)
+    removal.remove(person, fresh_session(person), live_binding(person).pk)
+    assert said(person) == (0, None, False)
 
 
 def test_a_spent_code_is_counted_and_a_wrong_one_is_not(person: User) -> None:
@@ -319,6 +341,22 @@ def test_the_migration_counts_what_was_there_before(person: User) -> None:
     migration.count(apps, connection.schema_editor())
     assert said(person) == naive(person)
     assert said(bare) == (0, None, False)
+
+
+def test_the_migration_says_who_had_several_or_a_locked_one_before(person: User) -> None:
+    single = UserFactory(tenant=person.tenant)
+    for one in (person, single):
+        enrol_totp(one)
+    add_key(person)
+    enrol_recovery_codes(single)
+    Binding.objects.filter(person=single).update(locked_at=timezone.now())
+    User.objects.update(factors=F("factors").bitand(7))
+    migration = importlib.import_module("accounts.migrations.0014_several_and_locked")
+    migration.count(apps, None)
+    assert (said(person), said(single)) == (naive(person), naive(single))
+    assert (said(person)[0], said(single)[0]) == (1 + 2 + 8, 2 + 4 + 16)
+    migration.forget(apps, None)
+    assert (said(person)[0], said(single)[0]) == (1 + 2, 2 + 4)
 
 
 @pytest.mark.postgres

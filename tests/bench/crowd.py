@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.utils import timezone
 
-from accounts.enrolment_state import OF_KIND
+from accounts.enrolment_state import OF_KIND, Factors
 from accounts.models import Binding, RecoveryCode, Role, Tenant, User, WebAuthnCredential
 
 SEVERAL = 5000  # rows of one INSERT
@@ -59,6 +59,8 @@ def _count(people: list[User], bindings: list[Binding]) -> None:
         if one.kind == Kind.RECOVERY_CODE:
             person.codes_left = CODES
         else:
+            person.factors |= Factors.SEVERAL if person.mfa_enrolled_at else 0
+            person.factors |= Factors.LOCKED if one.locked_at else 0
             person.mfa_enrolled_at = min(one.bound_at, person.mfa_enrolled_at or one.bound_at)
 
 

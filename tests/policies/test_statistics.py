@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, example, given, settings
@@ -20,7 +21,7 @@ from accounts.models import Binding, RecoveryCode, Role, Tenant, User, WebAuthnC
 from policies import demands, facts
 from policies.rollout import conditions, statistics
 from policies.rollout.conditions import conditions_of
-from policies.terms import Facts, Reason, Rules
+from policies.terms import Exclude, Excluded, Facts, Reason, Rules, Strength
 from tests.bench import crowd
 from tests.factories import TenantFactory, UserFactory, enrol_recovery_codes, enrol_totp, publish_rules
 from tests.policies import strategies
@@ -114,16 +115,19 @@ NAMES = ("demanded", "excluded", "ready", "in_grace", "not_begun")
 
 def test_the_database_says_of_everybody_what_the_engine_says(tenant):
     people = varied(tenant, 150)
-    known = facts.gather_many(people)
+    known, lost = facts.gather_many(people), facts.lost_key_ids()
     seen: Counter[str] = Counter()
 
     @settings(max_examples=120, suppress_health_check=list(HealthCheck))
     @given(strategies.rule_sets, st.booleans())
     @example(Rules(version=1), False)
+    @example(Rules(version=1, excludes=(Exclude(Excluded.ROLE, "user", NOW + DAY),)), False)
+    @example(Rules(version=1, strength={"administrator": Strength.PHISHING_RESISTANT}), False)
+    @example(Rules(version=1, break_glass=frozenset({SHE})), False)
     def agree(rules: Rules, by_column: bool) -> None:
         TenantVersion.since(tenant, rules.enforced_since)
         since = conditions.F("tenant__policy__versions__enforced_since") if by_column else rules.enforced_since
-        asked = conditions_of(rules, NOW, since=since if rules.enforced_since else None)
+        asked = conditions_of(rules, NOW, since=since if rules.enforced_since else None, lost=lost)
         rows = User.objects.filter(tenant=tenant)
         if by_column:
             rows = rows.filter(tenant__policy__versions__number=tenant.policy.version)
@@ -135,6 +139,10 @@ def test_the_database_says_of_everybody_what_the_engine_says(tenant):
 
     agree()
     assert set(seen) == set(NAMES) and min(seen.values()) > 0
+
+
+def ids(rows: QuerySet[User]) -> set[uuid.UUID]:
+    return set(rows.values_list("pk", flat=True))
 
 
 class TenantVersion:
@@ -213,7 +221,31 @@ class TestTheFigures:
                 statistics.status_of([one.pk for one in of], timezone.now() + timedelta(days=1))
             return len(captured)
 
-        assert [taken(tenants[:1], 1), taken(tenants[:1], 5), taken(tenants, 3)] == [5, 5, 5]
+        assert [taken(tenants[:1], 1), taken(tenants[:1], 5), taken(tenants, 3)] == [6, 6, 6]
+
+
+@pytest.mark.postgres
+def test_the_figures_of_a_tenant_are_counted_from_an_index() -> None:
+    tenant = TenantFactory(rules={"grace_days": 10})
+    with CaptureQueriesContext(connection) as captured:
+        statistics.status_of([tenant.pk], NOW)
+    counting = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
+    assert len(counting) == 2
+    with connection.cursor() as cursor:
+        for kind in ("seqscan", "bitmapscan", "indexscan"):
+            cursor.execute(f"SET LOCAL enable_{kind} = off")
+        for sql in counting:
+            cursor.execute(f"EXPLAIN {sql}")
+            assert "Index Only Scan using person_counted" in str(cursor.fetchall())
+
+
+def test_a_key_that_nobody_has_any_more_is_lost(tenant):
+    first, second = UserFactory(tenant=tenant), UserFactory(tenant=tenant)
+    enrol_totp(first)
+    assert facts.lost_key_ids() == set()
+    for person, key in ((first, "gone"), (second, "older")):
+        Binding.objects.create(person=person, kind=Kind.WEBAUTHN, sealed_under=key)
+    assert facts.lost_key_ids() == {"gone", "older"}
 
 
 def recounted(tenant: Tenant) -> statistics.Status:

@@ -4,12 +4,11 @@ from datetime import time
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.test import Client
 
 from accounts.models import Tenant
 from audit.kinds import Kind
 from policies.models import Campaign, Reminder
-from tests.factories import AdministratorFactory, verified_client
+from tests.factories import verified_client
 from tests.policies.admin_scene import last_event, root, url
 from tests.policies.reminding_scene import a_tenant, newcomer
 
@@ -20,11 +19,6 @@ FORM = {"days": "14, 3,0", "quiet_from": "21:00", "quiet_until": "07:30"}
 @pytest.fixture
 def tenant() -> Tenant:
     return a_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> Client:
-    return verified_client(AdministratorFactory(tenant=tenant))
 
 
 def test_an_administrator_begins_one_for_their_own_tenant(client, tenant):

@@ -9,22 +9,12 @@ from accounts.flows import deletion
 from accounts.models import Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
-from tests.factories import AdministratorFactory, TenantFactory, UserFactory, client_of, enrol_totp, verified_client
+from tests.factories import UserFactory, client_of, enrol_totp, verified_client
 from tests.policies.admin_scene import last_event, root, stale_client, url
 
 pytestmark = pytest.mark.django_db
 
 LIST = url(User)
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> Client:
-    return verified_client(AdministratorFactory(tenant=tenant))
 
 
 @pytest.fixture

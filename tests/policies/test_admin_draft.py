@@ -31,11 +31,6 @@ def administrator(tenant: Tenant) -> User:
     return AdministratorFactory(tenant=tenant, email="ada@example.com")
 
 
-@pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
-
-
 def send(client: Client, tenant: Tenant, page: str = "draft", **changes: Any) -> Any:
     return client.post(address(tenant.policy, page), changed(shown(client, tenant.policy), **changes))
 

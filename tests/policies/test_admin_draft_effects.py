@@ -33,11 +33,6 @@ def same_crowd(seeded: None) -> None:
     chance.seed(random.getrandbits(64))
 
 
-@pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
-
-
 def own(person: User, kind: str, **fields: Any) -> Binding:
     """An authenticator as it stands after its enrolment."""
     key = {name: fields.pop(name) for name in ("user_verified", "synced", "attested", "aaguid") if name in fields}

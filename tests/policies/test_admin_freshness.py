@@ -10,7 +10,6 @@ from django.utils import timezone
 from accounts.models import Role, Tenant, User
 from tests.factories import (
     AdministratorFactory,
-    TenantFactory,
     UserFactory,
     client_of,
     enrol_totp,
@@ -23,11 +22,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security(51)]
 
 REAUTHENTICATE = reverse("mfa_reauthenticate")
 ADD = reverse("admin:accounts_user_add")
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
 
 
 @pytest.fixture

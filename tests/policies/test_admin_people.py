@@ -36,21 +36,6 @@ ADD = url(User, "add")
 
 
 @pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
-
-
-@pytest.fixture
-def administrator(tenant: Tenant) -> User:
-    return AdministratorFactory(tenant=tenant)
-
-
-@pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
-
-
-@pytest.fixture
 def person(tenant: Tenant) -> User:
     return UserFactory(tenant=tenant, name="Pat Person")
 

@@ -30,11 +30,6 @@ def administrator(tenant: Tenant) -> User:
     return AdministratorFactory(tenant=tenant, email="ada@acme.example")
 
 
-@pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
-
-
 def page_of(tenant: Tenant, page: str = "change", *args: Any) -> str:
     return url(MFAPolicy, page, tenant.policy.pk, *args)
 

@@ -34,11 +34,6 @@ def administrator(tenant: Tenant) -> User:
     return AdministratorFactory(tenant=tenant, email="ada@acme.example")
 
 
-@pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
-
-
 def page_of(tenant: Tenant, page: str = "publish") -> str:
     return url(MFAPolicy, page, tenant.policy.pk)
 

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import Tenant, User
 from audit.kinds import Kind
 from policies.models import Reminder
-from tests.factories import AdministratorFactory, enrol_totp, verified_client
+from tests.factories import enrol_totp
 from tests.policies.admin_scene import events, url
 from tests.policies.reminding_scene import DAY, a_tenant, newcomer
 
@@ -21,11 +21,6 @@ State = Reminder.State
 @pytest.fixture
 def tenant() -> Tenant:
     return a_tenant()
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> Client:
-    return verified_client(AdministratorFactory(tenant=tenant))
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from accounts.models import AddressAnchor, Binding, Session, Tenant, User
 from accounts.models.people import address_digest
 from audit.kinds import Kind
 from tests.factories import (
-    AdministratorFactory,
-    TenantFactory,
     UserFactory,
     client_of,
     enrol_recovery_codes,
@@ -30,21 +28,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security(54, 55)]
 
 LIST = url(User)
 PAGE = reverse("admin:accounts_user_reset_mfa")
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
-
-
-@pytest.fixture
-def administrator(tenant: Tenant) -> User:
-    return AdministratorFactory(tenant=tenant)
-
-
-@pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
 
 
 @pytest.fixture

@@ -43,11 +43,6 @@ def administrator(tenant: Tenant) -> User:
 
 
 @pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
-
-
-@pytest.fixture
 def people(tenant: Tenant) -> list[User]:
     """Two without any method, one with an app."""
     found = [UserFactory(tenant=tenant, email=f"{name}@acme.example") for name in ("bea", "cem", "dov")]

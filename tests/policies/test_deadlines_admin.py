@@ -23,21 +23,6 @@ PAGE = reverse("admin:accounts_user_extend_deadline")
 
 
 @pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
-
-
-@pytest.fixture
-def administrator(tenant: Tenant) -> User:
-    return AdministratorFactory(tenant=tenant)
-
-
-@pytest.fixture
-def client(administrator: User) -> Client:
-    return verified_client(administrator)
-
-
-@pytest.fixture
 def person(tenant: Tenant) -> User:
     return UserFactory(tenant=tenant, email="late@office.example")
 

@@ -44,11 +44,6 @@ def tenant() -> Tenant:
 
 
 @pytest.fixture
-def administrator(tenant: Tenant) -> User:
-    return AdministratorFactory(tenant=tenant)
-
-
-@pytest.fixture
 def session(administrator: User) -> Any:
     return verified_client(administrator).session
 

@@ -15,7 +15,7 @@ from audit.kinds import Kind
 from policies import kept
 from policies.models import DecidedSignIn, MFAPolicy, PolicyDraft
 from tests import factories
-from tests.factories import AdministratorFactory, TenantFactory, UserFactory, client_of, verified_client
+from tests.factories import TenantFactory, UserFactory, client_of, verified_client
 from tests.policies.admin_scene import last_event, root, url
 
 pytestmark = pytest.mark.django_db
@@ -26,11 +26,6 @@ KEYS_ONLY = {"strength": {"user": "phishing_resistant"}}
 @pytest.fixture
 def tenant() -> Tenant:
     return TenantFactory(time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> Client:
-    return verified_client(AdministratorFactory(tenant=tenant))
 
 
 @pytest.fixture

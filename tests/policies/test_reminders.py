@@ -21,7 +21,7 @@ from audit.kinds import Kind
 from policies.flows import deadlines, reminder_mail, reminders
 from policies.models import Reminder
 from policies.rollout.remindable import Prospect, Spared, prospects
-from tests.factories import AdministratorFactory, enrol_recovery_codes, enrol_totp, publish_rules
+from tests.factories import enrol_recovery_codes, enrol_totp, publish_rules
 from tests.policies.admin_scene import events, last_event
 from tests.policies.reminding_scene import DAY, a_tenant, newcomer
 
@@ -33,11 +33,6 @@ Ask = Callable[..., list[Prospect]]
 @pytest.fixture
 def tenant() -> Tenant:
     return a_tenant()
-
-
-@pytest.fixture
-def administrator(tenant: Tenant) -> User:
-    return AdministratorFactory(tenant=tenant)
 
 
 @pytest.fixture

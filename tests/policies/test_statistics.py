@@ -33,11 +33,6 @@ Kind = Binding.Kind
 DICE = random.Random()  # noqa: S311  # they fall the same way in every run
 
 
-@pytest.fixture
-def tenant() -> Tenant:
-    return TenantFactory()
-
-
 def varied(tenant: Tenant, number: int) -> list[User]:
     """People in every state, at the edges of every term that the strategies know."""
     DICE.seed(number)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
@@ -38,6 +39,8 @@ OUTBOX: Final = outbox.Outbox(
     facts=lambda notice: {"notice": notice.name},
 )
 KEPT: Final = timedelta(days=30)
+_SIGNER: Final = Signer(salt="accounts.notices")
+_LONGEST_TOKEN: Final = 100  # characters
 
 
 def send(name: str, person: User, *, what: str = "", by_other: bool = False, **more: Any) -> None:
@@ -95,6 +98,23 @@ def expired(now: datetime) -> "QuerySet[Notice]":
     return Notice.objects.filter(finished_at__lt=now - KEPT)
 
 
+def token_of(notice: Notice) -> str:
+    """What stands in the “not me” link of a notice: its number, signed. No table holds it."""
+    return _SIGNER.sign(str(notice.pk))
+
+
+def by_token(token: str) -> Notice | None:
+    """The notice of such a link while it is kept; None for anything else."""
+    if len(token) > _LONGEST_TOKEN:
+        return None
+    try:
+        number = int(_SIGNER.unsign(token))
+    except (BadSignature, ValueError):
+        return None
+    kept = Notice.objects.filter(queued_at__gt=timezone.now() - KEPT)
+    return kept.select_related("person__tenant").filter(pk=number).first()
+
+
 def subject_of(notice: Notice) -> str:
     """What a notice is about, in the words of its subject and the language of whoever looks."""
     return _subject(_prefix(notice.name), _values(notice.person, _with_times(notice.facts)))
@@ -102,7 +122,8 @@ def subject_of(notice: Notice) -> str:
 
 def _send(notice: Notice) -> bool:
     """Send one notice; whether it went out. Raises NotReached."""
-    made = message(notice.name, notice.address, notice.person, **_with_times(notice.facts))
+    not_me = settings.SITE_URL + reverse("accounts_not_me", args=[token_of(notice)])
+    made = message(notice.name, notice.address, notice.person, not_me_url=not_me, **_with_times(notice.facts))
     mailing.mark(made, f"notice-{notice.pk}.{notice.person_id}")
     return OUTBOX.hand_over(notice, made)
 

@@ -10,7 +10,17 @@ from django.urls import URLPattern, path, re_path
 from django.views.generic import RedirectView
 
 from accounts.gates import enrol_only, pending, public
-from accounts.views import account, caller_check, people, recovery_codes, second_factor, security, totp, webauthn
+from accounts.views import (
+    account,
+    caller_check,
+    not_me,
+    people,
+    recovery_codes,
+    second_factor,
+    security,
+    totp,
+    webauthn,
+)
 
 account_patterns: list[URLPattern] = [
     path("login/", public(account.LoginView.as_view()), name="account_login"),
@@ -51,6 +61,7 @@ account_patterns: list[URLPattern] = [
         RedirectView.as_view(pattern_name="mfa_reauthenticate"),
         name="account_reauthenticate",
     ),
+    path("not-me/<str:token>/", public(not_me.NotMeView.as_view()), name="accounts_not_me"),
     path("invitation/<str:token>/", public(people.InvitationView.as_view()), name="accounts_invitation"),
 ]
 

@@ -67,6 +67,7 @@ class Kind(StrEnum):
     RECOVERY_CODES_USED = "recovery_codes:used"
     MFA_RESET = "mfa:reset"
     MFA_RESET_REFUSED = "mfa:reset_refused"
+    NOTICE_DISOWNED = "notice:disowned"
     CALLER_CHECK_STARTED = "caller_check:started"
     CALLER_CHECK_PASSED = "caller_check:passed"
     CALLER_CHECK_FAILED = "caller_check:failed"

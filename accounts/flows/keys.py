@@ -16,7 +16,7 @@ from accounts.authenticators.webauthn import Assertion, NewCredential, Purpose
 from accounts.authenticators.webauthn_errors import CloneSuspected, WebAuthnError
 from accounts.errors import AccountsError, MethodNotAllowed, NotEnrolled, TooManyRequests
 from accounts.flows import binding as bindings
-from accounts.flows import people, throttles
+from accounts.flows import people, throttles, wrong_factors
 from accounts.models import Binding, Ceremony, User
 from accounts.policy import policy
 from audit.kinds import Kind
@@ -116,8 +116,14 @@ def check(person: User, session: "SessionStore", answer: str, *, purpose: Ceremo
         )
         return _accept(person, assertion, purpose, beside_another=not _stands_alone(person, session))
     except WebAuthnError as refusal:
-        _record_refusal(Kind.SECOND_FACTOR_FAILED, person, refusal, purpose)
+        _refused(person, refusal, purpose)
         raise
+
+
+@unit_of_work
+def _refused(person: User, refusal: WebAuthnError, purpose: Purpose) -> None:
+    _record_refusal(Kind.SECOND_FACTOR_FAILED, person, refusal, purpose)
+    wrong_factors.tell(person)
 
 
 def begin_passkey(session: "SessionStore") -> Options:

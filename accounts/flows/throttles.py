@@ -37,6 +37,7 @@ SIGN_UP_BY_NETWORK = Limit("sign-up", 20, timedelta(hours=1), timedelta(minutes=
 MAIL_BY_ADDRESS = Limit("mail-address", 5, timedelta(hours=1), timedelta(minutes=15))
 MAIL_BY_NETWORK = Limit("mail-network", 30, timedelta(hours=1), timedelta(minutes=15))
 BREAK_GLASS_MAIL = Limit("break-glass-mail", 1, timedelta(minutes=15))  # per account: it slows down mail, and nobody
+WRONG_SECOND_FACTORS = Limit("wrong-second-factor", 3, timedelta(hours=1))  # per person: it mails, and slows nobody
 PASSKEY_BY_NETWORK = Limit("passkey-network", 60, timedelta(minutes=5))
 
 
@@ -72,8 +73,13 @@ def count(*limits: tuple[Limit, str], now: datetime | None = None) -> None:
 
 def is_first(limit: Limit, subject: str) -> bool:
     """Count one try, and say whether it is the first of its window; later ones neither lengthen nor pause anything."""
+    return number(limit, subject) == 1
+
+
+def number(limit: Limit, subject: str) -> int:
+    """Count one try, and say which of its window it is; it pauses nothing."""
     (row,) = _counted({_key(limit, subject): limit}, timezone.now())
-    return row.count == 1
+    return row.count
 
 
 def forgive(*limits: tuple[Limit, str]) -> None:

@@ -26,7 +26,7 @@ from accounts.errors import (
     WrongCode,
     WrongRecoveryCode,
 )
-from accounts.flows import people
+from accounts.flows import people, wrong_factors
 from accounts.models import Binding, RecoveryCode, User
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -144,6 +144,7 @@ _LOOKS: dict[Method, Look] = {Method.TOTP: _look_at_totp, Method.RECOVERY_CODE: 
 
 def _note_success(person: User, binding: Binding) -> None:
     _record(Kind.SECOND_FACTOR_ACCEPTED, person, binding, Outcome.OK)
+    wrong_factors.ended_by(person, binding)
     if binding.kind == Method.RECOVERY_CODE:
         left = enrolment_state.refresh(person).codes_left
         record(Kind.RECOVERY_CODES_USED, actor=person, target=person, left=left)
@@ -158,6 +159,7 @@ def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: d
         failures=failures, paused_until=now + pause if pause else None, locked_at=now if locked else None
     )
     _record(Kind.SECOND_FACTOR_FAILED, person, binding, Outcome.REFUSED, reason=refusal.code)
+    wrong_factors.tell(person)
     if locked:
         enrolment_state.refresh(person)
         _record(Kind.AUTHENTICATOR_LOCKED, person, binding, Outcome.REFUSED, failures=failures)

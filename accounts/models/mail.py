@@ -49,6 +49,7 @@ class Notice(OwedMail):
     """A notice of what happened to an account, to one of its owner's addresses (`accounts.notices`).
 
     `name` says which; `facts` is what it tells: numbers, texts and times as JSON has them, never a secret.
+    `disowned_at`: its reader said that it was not them (`flows.disowning`).
     """
 
     person = models.ForeignKey(
@@ -57,6 +58,7 @@ class Notice(OwedMail):
     address = models.EmailField(_("mail address"), max_length=254)
     name = models.CharField(max_length=80)
     facts = models.JSONField(default=dict)
+    disowned_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("notice")

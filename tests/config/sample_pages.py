@@ -257,6 +257,9 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "caller check, none": ("mfa/caller_check.html", PERSON, {}),
     "caller check": ("mfa/caller_check.html", PERSON, {"check": CALL, "form": CodeForm()}),
     "caller check, known": ("mfa/caller_check.html", PERSON, {"check": CALL, "mine": "123456", "seconds": 41}),
+    "not me": ("account/not_me.html", NOBODY, {"at": NOW, "zone": TENANT.zone}),
+    "not me, done": ("account/not_me.html", NOBODY, {"done": True, "ended": 2}),
+    "not me, gone": ("account/not_me.html", NOBODY, {"gone": True}),
     "turn off": ("mfa/turn_off.html", PERSON, {}),
     "home": ("home.html", PERSON, {"protected": True}),
     "home, bare": ("home.html", PERSON, {}),
@@ -280,6 +283,7 @@ TENANT_MAIL = {
     "days_left": 3,
     "url": "https://id.example.com/accounts/2fa/enrol/",
     "ticket": "T-1 & <b>",
+    "sessions": 2,
     "agent_code": "123456",
     "person_code": "654321",
     "excludes": [

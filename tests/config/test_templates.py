@@ -243,6 +243,15 @@ def test_a_notice_says_when_and_where_and_leads_only_to_help(name: str) -> None:
     assert re.findall(r"https?://\S+", text) == [TENANT_MAIL["help_url"]]
 
 
+@pytest.mark.security(56)
+def test_a_notice_that_can_be_disowned_leads_to_that_page_too() -> None:
+    link = "https://id.example.com/accounts/not-me/1:a/"
+    for kind in ("txt", "html"):
+        own = render_to_string(f"accounts/mail/mfa_reset_message.{kind}", {**TENANT_MAIL, "not_me_url": link})
+        others = render_to_string(f"accounts/mail/account_disowned_message.{kind}", {**TENANT_MAIL, "not_me_url": link})
+        assert link in own and link not in others
+
+
 FORBIDDEN: dict[str, Callable[[Path], bool]] = {
     r"\|\s*safe\b": lambda path: True,
     r"autoescape off": lambda path: path.suffix != ".txt",

@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Whether the reader of a notice said that it was not them."""
 
     dependencies = [
-        ('accounts', '0013_owed_notices'),
+        ('accounts', '0015_counted_by_an_index'),
     ]
 
     operations = [

@@ -68,7 +68,8 @@ def said(person: User) -> tuple[int, int | None, bool]:
 
 
 def fresh_session(person: User) -> Any:
-    live = Binding.objects.filter(person=person, unbound_at=None).exclude(kind="recovery_code")
+    """One that just proved all there is: after a removal, the oldest that vouches may be the set of codes."""
+    live = Binding.objects.filter(person=person, unbound_at=None)
     return session_of(person, password_proof(), *map(proof_of, live))
 
 

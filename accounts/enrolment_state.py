@@ -42,9 +42,9 @@ OF_KIND = {
 }
 
 
-def having(factors: Factors) -> Q:
+def having(*factors: Factors) -> Q:
     """The condition on people who own at least one of these kinds: the few values that say so, which an index finds."""
-    return Q(factors__in=[value for value in VALUES if value & factors])
+    return Q(factors__in=[value for value in VALUES if any(value & one for one in factors)])
 
 
 class State(NamedTuple):

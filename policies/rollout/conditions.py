@@ -94,11 +94,6 @@ def conditions_of(rules: Rules, now: datetime, *, since: Since, lost: Collection
     )
 
 
-def has(*factors: Factors) -> Q:
-    """People who have at least one of these."""
-    return having(reduce(or_, factors, Factors(0)))
-
-
 def _any(conditions: Any) -> Q:
     return reduce(or_, conditions, NOBODY)
 
@@ -169,9 +164,9 @@ def _owns(methods: Any, keys: KeyRules, minimum: int, lost: Collection[str]) -> 
     good = _bound(methods).filter(_is_usable(lost), _is_accepted(keys), person=OuterRef("pk"))
     if minimum > 1:
         number = good.order_by().values("person").annotate(number=Count("pk")).values("number")
-        return has(*wanted) & Q(GreaterThanOrEqual(Coalesce(Subquery(number), 0), minimum))
+        return having(*wanted) & Q(GreaterThanOrEqual(Coalesce(Subquery(number), 0), minimum))
     plain = Q(factors__in=_sufficient(methods, keys, minimum)) & _opened(lost)
-    return plain | (has(*wanted) & ~_has_a_locked_one_only() & Q(Exists(good)))
+    return plain | (having(*wanted) & ~_has_a_locked_one_only() & Q(Exists(good)))
 
 
 def _sufficient(methods: Any, keys: KeyRules, minimum: int) -> frozenset[int]:

@@ -7,11 +7,11 @@ from typing import Final
 
 from django.db.models import Q, QuerySet
 
-from accounts.enrolment_state import Factors
+from accounts.enrolment_state import Factors, having
 from accounts.models import Tenant, User
 from policies import facts
 from policies.rollout import statistics
-from policies.rollout.conditions import NOBODY, conditions_of, has
+from policies.rollout.conditions import NOBODY, conditions_of
 from policies.terms import Rules
 
 BATCH: Final = 1000
@@ -52,9 +52,9 @@ def in_batches(people: QuerySet[User], size: int = BATCH) -> Iterator[list[User]
 def _condition(tenant: Tenant, which: Which, now: datetime) -> Q:
     match which:
         case Which.WITHOUT:
-            return ~has(*statistics.AUTHENTICATORS)
+            return ~having(*statistics.AUTHENTICATORS)
         case Which.APP_ONLY:
-            return has(Factors.APP) & ~has(Factors.KEY)
+            return having(Factors.APP) & ~having(Factors.KEY)
         case Which.ONE_LOSS_AWAY:
             return statistics.one_loss_away()
         case Which.FEW_CODES:

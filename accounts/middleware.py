@@ -71,6 +71,25 @@ async def _aperson(request: HttpRequest) -> User | AnonymousUser:
 
 def person_of(session: Any) -> User | None:
     """The active person whose session this is, or nobody; a session whose password changed is ended."""
+    person = _named_in(session)
+    if person is None or _hash_fits(session, person):
+        return person
+    session.flush()
+    return None
+
+
+def person_still_in(session: Any) -> User | None:
+    """As `person_of`, of a session that is only looked at: it is neither ended nor given a new key."""
+    person = _named_in(session)
+    if person is None:
+        return None
+    held = session.get(HASH_SESSION_KEY, "")
+    hashes = (person.get_session_auth_hash(), *person.get_session_auth_fallback_hash())
+    return person if any(constant_time_compare(held, one) for one in hashes) else None
+
+
+def _named_in(session: Any) -> User | None:
+    """The active person whom a session names, whatever their password is now."""
     person: User | None = session.person
     if (
         person is None
@@ -79,10 +98,7 @@ def person_of(session: Any) -> User | None:
         or session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS
     ):
         return None
-    if _hash_fits(session, person):
-        return person
-    session.flush()
-    return None
+    return person
 
 
 def _hash_fits(session: Any, person: User) -> bool:

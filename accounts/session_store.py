@@ -272,6 +272,17 @@ class SessionStore(DatabaseStore):
         await sync_to_async(cls.clear_expired)()
 
 
+def again(session: SessionStore) -> SessionStore:
+    """The same session as the table has it now, under whatever key; an empty one if it has ended. Only to look at."""
+    key = Session.objects.filter(public_id=session.row.public_id).values_list("session_key", flat=True).first()
+    found = SessionStore()
+    read = None if key is None else _read(key)
+    if read is not None:
+        found._row, found._joined_person = read
+        found._session_cache = found.decode(read[0].session_data)  # where Django's dictionary keeps what it loaded
+    return found
+
+
 VOID_GRANT: dict[str, Any] = {
     "grant_tenant": None,
     "grant_role": "",

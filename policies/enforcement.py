@@ -90,6 +90,14 @@ def keep(session: "SessionStore", person: User, judgement: Judgement) -> None:
     )
 
 
+def lets_in(session: "SessionStore", person: User, now: datetime) -> bool:
+    """Whether the gate would let a request of this session through now, as it lets one through: nothing is kept."""
+    if holds_grant(session, person, now):
+        return True
+    judgement = judge(session, person, now)
+    return judgement.decision.is_allowed and not is_idle(session, judgement, now)
+
+
 def is_idle(session: "SessionStore", judgement: Judgement, now: datetime) -> bool:
     """Whether a signed-in session lay unused longer than the policy lets it."""
     if judgement.rules is None:

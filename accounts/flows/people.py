@@ -194,6 +194,13 @@ def who_answers_for(person: User) -> list[User]:
     return list(User.objects.filter(theirs, is_active=True).select_related("tenant").order_by("email"))
 
 
+def answers_for(actor: User, tenant: Tenant) -> bool:
+    """Whether this administrator answers for this tenant: their own, or any on the platform."""
+    if not actor.is_active or not actor.is_staff:
+        return False
+    return actor.is_superuser or actor.tenant_id == tenant.pk
+
+
 def _require_may_change(actor: User, person: User, changed: dict[str, Any]) -> None:
     if not manages(actor, person):
         raise NotAllowed

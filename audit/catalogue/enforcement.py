@@ -75,6 +75,24 @@ _enforcement(
     trouble=PERSONAL_TEXT,
 )
 _enforcement(
+    Kind.REMINDER_ROUND_STARTED,
+    _("%(actor)s asked for reminders of “%(list)s” of %(target)s: %(people)s people."),
+    Severity.NOTICE,
+    round=ID,
+    list=TEXT,
+    search=PERSONAL_TEXT,
+    role=TEXT,
+    people=NUMBER,
+)
+_enforcement(
+    Kind.REMINDER_ROUND_STOPPED,
+    _("The reminders of %(target)s that %(actor)s asked for were stopped: %(code)s."),
+    Severity.WARNING,
+    outcome=Outcome.REFUSED,
+    round=ID,
+    code=TEXT,
+)
+_enforcement(
     Kind.CAMPAIGN_STARTED,
     _("%(actor)s started a campaign of reminders in %(target)s."),
     Severity.NOTICE,

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
-from audit.declarations import DOCUMENT, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
+from audit.declarations import DOCUMENT, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _tenants: Declare = partial(CATALOGUE.declare, Category.TENANTS)
@@ -35,6 +35,26 @@ _administration(
     outcome=Outcome.REFUSED,
     page=TEXT,
     reason=TEXT,
+)
+_administration(
+    Kind.EXPORT_BEGUN,
+    _("%(actor)s downloaded “%(list)s” of %(target)s as %(format)s: %(rows)s people."),
+    Severity.NOTICE,
+    list=TEXT,
+    format=TEXT,
+    search=PERSONAL_TEXT,
+    role=TEXT,
+    rows=NUMBER,
+)
+_administration(
+    Kind.EXPORT_STOPPED,
+    _("The download of “%(list)s” of %(target)s by %(actor)s was broken off after %(rows)s people: %(code)s."),
+    Severity.WARNING,
+    outcome=Outcome.REFUSED,
+    list=TEXT,
+    format=TEXT,
+    rows=NUMBER,
+    code=TEXT,
 )
 
 _keys: Declare = partial(CATALOGUE.declare, Category.KEYS)

@@ -1,10 +1,12 @@
 """The lists behind the figures of the MFA status, to look at and to download."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -16,10 +18,12 @@ from django.utils.translation import gettext_lazy
 from accounts.admin import labels
 from accounts.admin.scope import not_here
 from accounts.enrolment_state import Factors
+from accounts.flows.people import answers_for
 from accounts.models import Binding, Role, Tenant, User
-from policies.admin.spreadsheets import csv_lines
+from policies.admin.downloads import Format, download
 from policies.admin.status_pages import StatusPages, list_url
-from policies.admin.try_pages import streamed
+from policies.flows import exports
+from policies.flows.exports import Export
 from policies.rollout.listed import Which, in_batches, listed
 
 ON_A_PAGE: Final = 50
@@ -46,7 +50,7 @@ class StatusList(StatusPages):
 
     def get(self, request: HttpRequest, tenant_id: UUID, which: str) -> HttpResponse:
         tenant, chosen = self.tenant(tenant_id), which_of(which)
-        asked = asked_of(request)
+        asked = asked_of(request.GET)
         people = listed(tenant, chosen, timezone.now(), **asked)
         after = request.GET.get("after", "")[:254]
         page = list((people.filter(email__gt=after) if after else people)[: ON_A_PAGE + 1])
@@ -61,23 +65,36 @@ class StatusList(StatusPages):
             after=after,
             roles=Role.choices,
             lists=[(list_url(tenant.pk, one), TITLES[one], one is chosen) for one in Which],
-            csv_url=f"{reverse('admin:mfa_status_csv', args=[tenant.pk, chosen.value])}?{query_of(asked)}",
+            files=[(one.upper(), f"{file_url(tenant, chosen, one)}?{query_of(asked)}") for one in Format],
             first_url=f"?{query_of(asked)}",
             next_url=f"?{query_of(asked, after=shown[-1].email)}" if len(page) > ON_A_PAGE else "",
             **asked,
         )
 
 
-class StatusCsv(StatusPages):
+class StatusFile(StatusPages):
     """The same list as a file, streamed: everybody in it, whatever page one was on."""
 
-    def get(self, request: HttpRequest, tenant_id: UUID, which: str) -> HttpResponseBase:
+    def get(self, request: HttpRequest, tenant_id: UUID, which: str, ending: str) -> HttpResponseBase:
         tenant, chosen = self.tenant(tenant_id), which_of(which)
-        rows = rows_of(tenant, chosen, asked_of(request))
-        response = streamed(request, (one.encode() for one in csv_lines(rows)), "text/csv; charset=utf-8")
+        asked = asked_of(request.GET)
+        people = listed(tenant, chosen, timezone.now(), **asked)
+        export = Export(
+            request.session,  # type: ignore[arg-type]
+            self.actor,
+            tenant,
+            chosen.value,
+            ending if ending in set(Format) else not_here(),
+            may=partial(answers_for, tenant=tenant),
+        )
+        exports.begin(export, rows=people.count(), **asked)
         name = slugify(f"{tenant.slug} {chosen} {timezone.localdate()}")
-        response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        return response
+        return download(request, export, rows_of(tenant, people, export), name=name)
+
+
+def file_url(tenant: Tenant, which: Which, ending: Format) -> str:
+    """The address of a list as a file."""
+    return reverse("admin:mfa_status_file", args=[tenant.pk, which.value, ending.value])
 
 
 def which_of(text: str) -> Which:
@@ -85,11 +102,11 @@ def which_of(text: str) -> Which:
     return Which(text) if text in set(Which) else not_here()
 
 
-def asked_of(request: HttpRequest) -> dict[str, str]:
+def asked_of(query: QueryDict) -> dict[str, str]:
     """What is searched for; a role that there is not filters nothing."""
-    role = request.GET.get("role", "")
+    role = query.get("role", "")
     return {
-        "search": request.GET.get("q", "").strip()[:150],
+        "search": query.get("q", "").strip()[:150],
         "role": role if role in Role.values else "",
     }
 
@@ -99,20 +116,24 @@ def query_of(asked: dict[str, str], **more: str) -> str:
     return urlencode({"q": asked["search"], "role": asked["role"], **more})
 
 
-def rows_of(tenant: Tenant, which: Which, asked: dict[str, str]) -> Iterator[list[Any]]:
+def rows_of(tenant: Tenant, people: QuerySet[User], export: Export) -> Iterator[list[Any]]:
     """The head and the rows. Words are chosen now: while the rows go out the request's language is gone."""
     head = [_("Email"), _("Name"), _("Role"), _("Methods"), _("Recovery codes left"), _("Enrolled since")]
     roles = {value: str(label) for value, label in Role.choices}
     kinds = {bit: str(labels.SHORT[kind]) for bit, kind in OWNED.items()}
-    return _rows(tenant, [*head, _("First sign-in")], (roles, kinds), which, asked)
+    batches = export.each(in_batches(people), of_people=True)
+    return _rows(tenant, [*head, _("First sign-in")], (roles, kinds), batches)
 
 
 def _rows(
-    tenant: Tenant, head: list[str], words: tuple[dict[str, str], dict[Factors, str]], which: Which, asked: Any
+    tenant: Tenant,
+    head: list[str],
+    words: tuple[dict[str, str], dict[Factors, str]],
+    batches: Iterator[list[User]],
 ) -> Iterator[list[Any]]:
     roles, kinds = words
     yield head
-    for batch in in_batches(listed(tenant, which, timezone.now(), **asked)):
+    for batch in batches:
         for one in batch:
             owned = ", ".join([kind for bit, kind in kinds.items() if one.factors & bit])
             left = "" if one.codes_left is None else one.codes_left
@@ -131,6 +152,6 @@ def methods_of(person: User) -> list[str | Promise]:
 
 PAGES: Final[tuple[tuple[str, str, type[StatusPages]], ...]] = (
     ("mfa-status/<uuid:tenant_id>/<slug:which>/", "mfa_status_list", StatusList),
-    ("mfa-status/<uuid:tenant_id>/<slug:which>.csv", "mfa_status_csv", StatusCsv),
+    ("mfa-status/<uuid:tenant_id>/<slug:which>.<slug:ending>", "mfa_status_file", StatusFile),
 )
 """Below the admin, as in `status_pages`."""

@@ -1,11 +1,11 @@
 """Trying a draft: the page, the run that is answered line by line, and the list of everybody to download."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 
 from policies import sentences
 from policies.admin import trying
+from policies.admin.downloads import Format, download, streamed
 from policies.admin.policy_pages import PolicyPage, page_url
-from policies.admin.spreadsheets import csv_lines
 from policies.admin.trying import ENDINGS, Run
-from policies.flows import drafts
+from policies.flows import drafts, exports, publish
+from policies.flows.exports import Export
 from policies.models import MFAPolicy, PolicyDraft
 from policies.rollout import trial
 
@@ -66,18 +67,27 @@ class TryPeople(PolicyPage):
         draft = drafts.draft_of(self.policy)
         if draft is None:
             return redirect(page_url(self.policy.pk, "try"))
-        rows = people_rows(self.policy, draft, only_stopped=request.GET.get("who") == "stopped")
-        response = streamed(request, (line.encode() for line in csv_lines(rows)), "text/csv; charset=utf-8")
-        name = slugify(f"try {self.policy.code} {timezone.localdate()}")
-        response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        return response
+        only_stopped = request.GET.get("who") == "stopped"
+        export = Export(
+            request.session,  # type: ignore[arg-type]
+            self.actor,
+            self.policy.tenant,
+            "trial-stopped" if only_stopped else "trial",
+            Format.CSV,
+            may=partial(publish.may_publish, policy=self.policy),
+        )
+        # who is stopped is only known when all are tried
+        exports.begin(export, rows=None if only_stopped else trial.size(self.policy)[0])
+        rows = people_rows(self.policy, draft, export, only_stopped=only_stopped)
+        return download(request, export, rows, name=slugify(f"try {self.policy.code} {timezone.localdate()}"))
 
 
-def people_rows(policy: MFAPolicy, draft: PolicyDraft, *, only_stopped: bool) -> Iterator[list[Any]]:
+def people_rows(policy: MFAPolicy, draft: PolicyDraft, export: Export, *, only_stopped: bool) -> Iterator[list[Any]]:
     """The list's head and its rows, as the people are tried."""
     now = timezone.now()
     yield [_("Email"), _("Name"), _("Role"), _("Today"), _("With the draft"), _("Newly stopped"), _("Why")]
-    for batch in trial.people_tried(policy, trying.rules_of(policy, draft, now), now):
+    tried = trial.people_tried(policy, trying.rules_of(policy, draft, now), now)
+    for batch in export.each(tried, of_people=True):
         for one in batch:
             if only_stopped and not one.is_newly_stopped:
                 continue
@@ -112,18 +122,3 @@ def context_of(run: Run) -> dict[str, Any]:
         "stopped": stopped,
         "administrators": run.administrators,
     }
-
-
-def streamed(request: HttpRequest, lines: Iterator[bytes], content_type: str) -> StreamingHttpResponse:
-    """An answer that goes out as it is made, also through a proxy, and under an ASGI server as well."""
-    content = _in_turns(lines) if hasattr(request, "scope") else lines
-    response = StreamingHttpResponse(content, content_type=content_type)
-    response["X-Accel-Buffering"] = "no"
-    return response
-
-
-async def _in_turns(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Each line is made in the thread of the request, and the loop is free meanwhile."""
-    following = sync_to_async(lambda: next(lines, None))
-    while (line := await following()) is not None:
-        yield line

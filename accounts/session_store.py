@@ -70,6 +70,7 @@ class SessionStore(DatabaseStore):
     if TYPE_CHECKING:  # Django's own, which its stubs leave out
         _get_session: Callable[..., dict[str, Any]]
         _get_or_create_session_key: Callable[[], str]
+        _session_cache: dict[str, Any]
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)

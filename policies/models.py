@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
 from policies.background import PeriodicWork, Worker
-from policies.reminding import Campaign, Reminder
+from policies.reminding import Campaign, Reminder, ReminderRound
 
 __all__ = [
     "Campaign",
@@ -21,6 +21,7 @@ __all__ = [
     "PolicyDraft",
     "PolicyVersion",
     "Reminder",
+    "ReminderRound",
     "Worker",
 ]
 

@@ -51,6 +51,41 @@ class Campaign(models.Model):
         return self.is_done and self.day == today
 
 
+class ReminderRound(models.Model):
+    """One asking for reminders from a list of the MFA status: of everybody in it, or of those who were chosen.
+
+    `reached` is the address up to which everybody was gone through, so that it goes on there; `gone_through`, `queued`
+    and `spared` (a number for each reason) count what came of it. It is over when `finished_at` says so; `stopped` is
+    the code of why, where that was too early.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="reminder_rounds")
+    which = models.CharField(max_length=20)
+    search = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=20, blank=True)
+    of_everybody = models.BooleanField()
+    people = models.PositiveIntegerField()
+    reached = models.CharField(max_length=254, blank=True)
+    gone_through = models.PositiveIntegerField(default=0)
+    queued = models.PositiveIntegerField(default=0)
+    spared = models.JSONField(default=dict)
+    asked_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    stopped = models.CharField(max_length=40, blank=True)
+    actor_id = models.UUIDField()
+    actor_label = models.CharField(max_length=254)
+
+    class Meta:
+        verbose_name = _("round of reminders")
+        verbose_name_plural = _("rounds of reminders")
+        ordering = ["-asked_at"]
+        indexes = [models.Index(fields=["tenant", "-asked_at"], name="rounds_of_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.which} of {self.tenant_id} at {self.asked_at:%Y-%m-%d %H:%M}"
+
+
 class Reminder(OwedMail):
     """One reminder of one person on one day of their tenant: that it is unique decides who is mailed only once.
 
@@ -61,6 +96,7 @@ class Reminder(OwedMail):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("tenant"))
     day = models.DateField(_("day"))
     campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, related_name="reminders")
+    round = models.ForeignKey(ReminderRound, on_delete=models.SET_NULL, null=True, related_name="reminders")
     overdue_too = models.BooleanField(default=False)
     actor_id = models.UUIDField(null=True)
     actor_label = models.CharField(_("asked for by"), max_length=254, blank=True)

@@ -4,9 +4,18 @@ from typing import Any
 
 from django.contrib import admin
 
-from policies.admin import campaigns, people, policies, reminders, status_lists, status_pages, tenants
+from policies.admin import campaigns, people, policies, reminder_rounds, reminders, status_lists, status_pages, tenants
 
-__all__ = ["campaigns", "people", "policies", "reminders", "status_lists", "status_pages", "tenants"]
+__all__ = [
+    "campaigns",
+    "people",
+    "policies",
+    "reminder_rounds",
+    "reminders",
+    "status_lists",
+    "status_pages",
+    "tenants",
+]
 
 _site: Any = admin.site  # ours, which takes pages
-_site.add_pages((*status_pages.PAGES, *status_lists.PAGES))
+_site.add_pages((*status_pages.PAGES, *reminder_rounds.PAGES, *status_lists.PAGES))

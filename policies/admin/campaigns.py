@@ -49,6 +49,8 @@ class CampaignAdmin(ScopedAdmin):
     """Reminders by themselves. What runs cannot be changed: stop it, and begin another."""
 
     tenant_path = "tenant"
+    change_list_template = "admin/policies/reminding_list.html"
+    change_form_template = "admin/policies/reminding_form.html"
     form = CampaignForm
     list_display = ("started_at", "tenant", "standing", "on_days", "quiet", "waiting", "sent", "given_up", "day")
     list_filter = (TenantFilter,)

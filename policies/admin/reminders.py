@@ -32,6 +32,7 @@ WHY_SPARED: Final[dict[Spared, str | Promise]] = {
     Spared.OVERDUE: _("their time is over"),
     Spared.LATELY: _("they were reminded lately"),
     Spared.NO_ADDRESS: _("they have no verified address"),
+    Spared.NOT_YOURS: _("they administer the platform, and you do not"),
 }
 PILLS: Final[dict[str, str]] = {
     Reminder.State.SENT: "ok",
@@ -59,6 +60,8 @@ class ReminderAdmin(ScopedAdmin):
     """Who was reminded when, and what became of it. Read-only."""
 
     tenant_path = "tenant"
+    change_list_template = "admin/policies/reminding_list.html"
+    change_form_template = "admin/policies/reminding_form.html"
     list_display = ("queued_at", "whom", "tenant", "day", "what_became", "attempts", "next_attempt", "why")
     list_filter = (TenantFilter, StateFilter)
     list_select_related = ("person", "tenant")

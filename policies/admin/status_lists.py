@@ -27,6 +27,7 @@ from policies.flows.exports import Export
 from policies.rollout.listed import Which, in_batches, listed
 
 ON_A_PAGE: Final = 50
+COUNTED: Final = 1000  # how far a list is counted
 TITLES: Final[dict[Which, str | Promise]] = {
     Which.MISSING: gettext_lazy("Not ready for what is demanded"),
     Which.OVERDUE: gettext_lazy("Overdue"),
@@ -61,6 +62,9 @@ class StatusList(StatusPages):
             subtitle=str(tenant),
             tenant=tenant,
             list=chosen.value,
+            count=people[: COUNTED + 1].count(),
+            most=COUNTED,
+            remind_url=reverse("admin:mfa_status_remind", args=[tenant.pk, chosen.value]),
             rows=[{"person": one, "methods": labels.pills(methods_of(one))} for one in shown],
             after=after,
             roles=Role.choices,

@@ -20,12 +20,14 @@ from accounts.admin import labels
 from accounts.admin.scope import not_here, person_of
 from accounts.models import Role, Tenant, User
 from policies.admin.charts import Bar, bar, line
+from policies.models import Campaign, ReminderRound
 from policies.rollout import forecast, statistics
 from policies.rollout.forecast import Day
 from policies.rollout.listed import Which
 from policies.rollout.statistics import METHODS, Status
 
 TENANTS: Final = 50  # on one page
+ROUNDS: Final = 5  # the last ones are shown
 
 
 class StatusPages(View):
@@ -84,6 +86,9 @@ class StatusOfTenant(StatusPages):
             title=_("MFA status"),
             subtitle=str(tenant),
             tenant=tenant,
+            only_here=f"?tenant={tenant.pk}" if self.actor.is_superuser else "",
+            campaigns=Campaign.objects.filter(tenant=tenant, ended_at=None).order_by("started_at"),
+            rounds=[{"round": one, "url": round_url(one)} for one in tenant.reminder_rounds.all()[:ROUNDS]],
             way=way_of([tenant], found, now, ends=forecast.deadline_ahead(rules, now)),
             **figures(found, tenant.pk),
         )
@@ -131,6 +136,11 @@ def way_of(tenants: list[Tenant], status: Status, now: datetime, *, ends: dateti
     ends = ends.astimezone(zone)
     expected = forecast.missing_on(ends.date(), days, today=today, missing=status.missing)
     return replace(way, ends=ends, expected=expected)
+
+
+def round_url(one: ReminderRound) -> str:
+    """The page that shows what becomes of a round of reminders."""
+    return reverse("admin:mfa_status_round", args=[one.tenant_id, one.pk])
 
 
 def list_url(tenant_id: UUID, which: Which) -> str:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import notices, queue
 from accounts.expiry import expired
 from accounts.models import Tenant
-from policies.flows import campaigns, confirm, exclusions, reminder_mail, snapshots, workers
+from policies.flows import campaigns, confirm, exclusions, reminder_mail, reminder_rounds, snapshots, workers
 from policies.models import MFAPolicy, PeriodicWork
 from policies.pulse import Logged, Pulse
 
@@ -37,12 +37,14 @@ def _settle(now: datetime) -> int:
 
 
 def _remind(now: datetime) -> int:
-    waiting, running = reminder_mail.tenants_with_work(now), campaigns.due(now)
+    waiting, running, rounds = reminder_mail.tenants_with_work(now), campaigns.due(now), reminder_rounds.unfinished()
     for campaign in running:
         campaigns.soon(campaign)
+    for begun in rounds:
+        reminder_rounds.soon(begun)
     for tenant_id in waiting:
         reminder_mail.soon(tenant_id)
-    return len(waiting) + len(running)
+    return len(waiting) + len(running) + len(rounds)
 
 
 def _mail(now: datetime) -> int:

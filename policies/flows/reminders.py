@@ -19,7 +19,7 @@ from accounts.models.mail import OPEN
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from policies.flows import reminder_mail
-from policies.models import Campaign, Reminder
+from policies.models import Campaign, Reminder, ReminderRound
 from policies.reminding import REACHED
 from policies.rollout.remindable import Prospect, Spared, prospects
 
@@ -29,7 +29,7 @@ APART: Final = timedelta(hours=12)
 """Two reminders of one person are at least so far apart, also where a move of the time zone makes a new day."""
 
 
-def ask(people: Sequence[User], *, actor: User) -> list[Prospect]:
+def ask(people: Sequence[User], *, actor: User, in_round: ReminderRound | None = None) -> list[Prospect]:
     """Remind these people, overdue ones too, because an administrator chose them; says of each what came of it.
 
     Raises NotAllowed (recorded) unless the actor answers for all of them: then nobody is reminded.
@@ -38,7 +38,7 @@ def ask(people: Sequence[User], *, actor: User) -> list[Prospect]:
         if not manages(actor, person):
             record(Kind.REMINDER_REFUSED, actor=actor, target=person, code=NotAllowed.code)
             raise NotAllowed
-    return queue(prospects(people, overdue_too=True), overdue_too=True, actor=actor)
+    return queue(prospects(people, overdue_too=True), overdue_too=True, actor=actor, in_round=in_round)
 
 
 @unit_of_work
@@ -48,6 +48,7 @@ def queue(
     overdue_too: bool = False,
     actor: User | None = None,
     campaign: Campaign | None = None,
+    in_round: ReminderRound | None = None,
 ) -> list[Prospect]:
     """Queue a reminder for each prospect that is not spared; who has one already is spared in what is returned.
 
@@ -59,7 +60,7 @@ def queue(
     free = _free(days, now)
     rows = [_row(wanted[pk], days[pk], now, overdue_too, actor) for pk in free]
     for row in rows:
-        row.campaign = campaign
+        row.campaign, row.round = campaign, in_round
     Reminder.objects.bulk_create(rows)
     for pk in free if actor is not None else ():
         record(Kind.REMINDER_ASKED_FOR, actor=actor, target=wanted[pk])

@@ -30,6 +30,7 @@ class Spared(StrEnum):
     OVERDUE = "overdue"
     LATELY = "lately"
     NO_ADDRESS = "no_address"
+    NOT_YOURS = "not_yours"
 
 
 @dataclass(frozen=True, slots=True)

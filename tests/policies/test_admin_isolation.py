@@ -18,7 +18,8 @@ from accounts.flows import people
 from accounts.models import Binding, Session, Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
-from policies.models import Campaign, MFAPolicy, Reminder
+from policies.models import Campaign, MFAPolicy, Reminder, ReminderRound
+from policies.rollout.listed import Which
 from tests.factories import UserFactory, verified_client
 from tests.policies.admin_scene import SEEN_BY_TENANTS, Side, a_group, events, last_event, registered, root, url
 
@@ -328,3 +329,69 @@ def test_every_filter_takes_only_what_it_offers() -> None:
     for model, model_admin in admin.site._registry.items():
         for one in model_admin.list_filter:
             assert issubclass(one, admin.SimpleListFilter), (model, one)
+
+
+# -- the status and the reminders from it ----------------------------------------------------------------------
+
+
+def a_round(side: Side) -> ReminderRound:
+    return ReminderRound.objects.create(
+        tenant=side.tenant,
+        which="without",
+        of_everybody=True,
+        people=1,
+        actor_id=side.administrator.pk,
+        actor_label=str(side.administrator),
+    )
+
+
+def test_another_tenants_round_of_reminders_does_not_exist(client: Client, mine: Side, theirs: Side) -> None:
+    foreign = a_round(theirs)
+    for tenant, round_id in ((theirs.tenant, foreign.pk), (mine.tenant, foreign.pk), (mine.tenant, uuid.uuid4())):
+        response = client.get(reverse("admin:mfa_status_round", args=[tenant.pk, round_id]))
+        assert response.status_code == 404
+        assert theirs.mark not in response.content.decode()
+    own = client.get(reverse("admin:mfa_status_round", args=[mine.tenant.pk, a_round(mine).pk]))
+    assert own.status_code == 200
+
+
+@pytest.mark.parametrize("which", list(Which))
+def test_nobody_is_reminded_from_another_tenants_list(client: Client, mine: Side, theirs: Side, which: Which) -> None:
+    for said in ("everybody", "chosen", str(theirs.person.pk), str(mine.person.pk)):
+        address = reverse("admin:mfa_status_remind", args=[theirs.tenant.pk, which])
+        assert client.post(address, {"remind": said, "person": [theirs.person.pk]}).status_code == 404
+        assert client.get(address).status_code == 404
+    assert not ReminderRound.objects.exists()
+    assert not events(Kind.REMINDER_ASKED_FOR)
+
+
+def test_nobody_of_another_tenant_is_chosen_in_ones_own_list(client: Client, mine: Side, theirs: Side) -> None:
+    address = reverse("admin:mfa_status_remind", args=[mine.tenant.pk, "without"])
+    for said in (str(theirs.person.pk), str(uuid.uuid4()), "no-id", ""):
+        assert client.post(address, {"remind": said}).status_code == 404
+        assert client.post(address, {"remind": "chosen", "person": [mine.person.pk, said]}).status_code == 404
+    assert not ReminderRound.objects.exists()
+    assert not Reminder.objects.exclude(pk__in=[mine.reminder.pk, theirs.reminder.pk]).exists()
+
+
+def test_everybody_in_a_list_is_everybody_of_ones_own_tenant(
+    mine: Side, theirs: Side, client: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    owing = [UserFactory(tenant=side.tenant) for side in (mine, theirs)]
+    address = reverse("admin:mfa_status_remind", args=[mine.tenant.pk, "without"])
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(address, {"remind": "everybody", "q": "", "tenant": theirs.tenant.pk})
+    reminded = Reminder.objects.filter(round__isnull=False).values_list("person_id", flat=True)
+    assert set(reminded) == {owing[0].pk}
+
+
+def test_the_status_shows_campaigns_and_rounds_of_ones_own_tenant_alone(
+    client: Client, mine: Side, theirs: Side
+) -> None:
+    a_round(theirs)
+    assert client.get(reverse("admin:mfa_status_of", args=[theirs.tenant.pk])).status_code == 404
+    response = client.get(reverse("admin:mfa_status_of", args=[mine.tenant.pk]), {"tenant": theirs.tenant.pk})
+    assert list(response.context["campaigns"]) == [mine.campaign]
+    assert list(response.context["rounds"]) == []
+    body = response.content.decode()
+    assert theirs.mark not in body and str(theirs.tenant.pk) not in body

@@ -54,7 +54,9 @@ class Progress:
 
 def progress_of(begun: ReminderRound) -> Progress:
     """How a round stands now; one query."""
-    rows = list(begun.reminders.order_by().values("state", "trouble").annotate(number=Count("pk"), first=Min("due_at")))
+    rows: list[Any] = list(
+        begun.reminders.order_by().values("state", "trouble").annotate(number=Count("pk"), first=Min("due_at"))
+    )
     counted = Counter[str]()
     for row in rows:
         counted[row["state"]] += row["number"]

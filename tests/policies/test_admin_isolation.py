@@ -22,6 +22,7 @@ from policies.models import Campaign, MFAPolicy, Reminder, ReminderRound
 from policies.rollout.listed import Which
 from tests.factories import UserFactory, verified_client
 from tests.policies.admin_scene import SEEN_BY_TENANTS, Side, a_group, events, last_event, registered, root, url
+from tests.policies.reminding_scene import newcomer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(84)]
 
@@ -377,7 +378,7 @@ def test_nobody_of_another_tenant_is_chosen_in_ones_own_list(client: Client, min
 def test_everybody_in_a_list_is_everybody_of_ones_own_tenant(
     mine: Side, theirs: Side, client: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
-    owing = [UserFactory(tenant=side.tenant) for side in (mine, theirs)]
+    owing = [newcomer(side.tenant) for side in (mine, theirs)]
     address = reverse("admin:mfa_status_remind", args=[mine.tenant.pk, "without"])
     with django_capture_on_commit_callbacks(execute=True):
         client.post(address, {"remind": "everybody", "q": "", "tenant": theirs.tenant.pk})

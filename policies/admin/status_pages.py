@@ -18,6 +18,7 @@ from django.views import View
 
 from accounts.admin import labels
 from accounts.admin.scope import not_here, person_of
+from accounts.flows.people import answers_for
 from accounts.models import Role, Tenant, User
 from policies.admin.charts import Bar, bar, line
 from policies.models import Campaign, ReminderRound
@@ -43,9 +44,8 @@ class StatusPages(View):
 
     def tenant(self, tenant_id: UUID) -> Tenant:
         """Raises Http404 unless the actor answers for it."""
-        if not self.actor.is_superuser and self.actor.tenant_id != tenant_id:
-            not_here()
-        return get_object_or_404(Tenant, pk=tenant_id)
+        found = get_object_or_404(Tenant, pk=tenant_id)
+        return found if answers_for(self.actor, found) else not_here()
 
     def show(self, template: str, **context: Any) -> HttpResponse:
         """A page from a template that extends `admin/policies/status/page.html`, which needs a `title`."""

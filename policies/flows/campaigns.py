@@ -17,6 +17,7 @@ from django_tasks import task
 
 from accounts import notices, queue
 from accounts.errors import NotAllowed
+from accounts.flows.people import answers_for
 from accounts.models import Tenant, User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -78,9 +79,7 @@ def stop(campaign: Campaign, *, actor: User | None) -> None:
 
 
 def _require_answers_for(actor: User | None, tenant: Tenant) -> None:
-    if actor is None or (actor.is_active and actor.is_superuser):
-        return
-    if not (actor.is_active and actor.is_staff and actor.tenant_id == tenant.pk):
+    if actor is not None and not answers_for(actor, tenant):
         raise NotAllowed
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.utils import timezone
 from django_tasks import task
 
-from accounts import notices
+from accounts import notices, queue
 from accounts.errors import NotAllowed
 from accounts.flows.people import answers_for, manages
 from accounts.models import Tenant, User
@@ -53,7 +53,7 @@ def ask_everybody(tenant: Tenant, *, which: Which, actor: User, search: str = ""
 
 def soon(begun: ReminderRound) -> None:
     """Have a worker go on with a round, once this commits."""
-    notices.when_committed(go_on.enqueue, str(begun.pk))
+    notices.when_committed(queue.enqueue_once, go_on, str(begun.pk))
 
 
 def unfinished() -> list[ReminderRound]:

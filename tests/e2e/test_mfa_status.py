@@ -87,7 +87,7 @@ def a_round(administrator: User) -> ReminderRound:
     )
     asked = list(begun.reminders.order_by("pk").values_list("pk", flat=True))
     due = timezone.now() + timedelta(minutes=5)
-    begun.reminders.update(state=State.QUEUED)
+    begun.reminders.update(state=State.QUEUED, trouble="")
     begun.reminders.filter(pk__in=asked[:3]).update(trouble="[Errno 111] Connection refused", due_at=due)
     begun.reminders.filter(pk__in=asked[3:5]).update(state=State.FAILED, trouble="550 5.1.1 no such user")
     begun.reminders.filter(pk__in=asked[5:9]).update(state=State.SENT)

@@ -25,12 +25,17 @@ class Method(StrEnum):
     SMS_CODE = "sms_code"
     SSO = "sso"
     ACCESS_PASS = "access_pass"  # noqa: S105
+    ENROLMENT_LINK = "enrolment_link"
 
 
 SECOND_FACTORS: Final = frozenset(
     {Method.WEBAUTHN, Method.TOTP, Method.RECOVERY_CODE, Method.EMAIL_CODE, Method.SMS_CODE}
 )
 """The methods that prove possession of an authenticator bound to a person; their proofs name its binding."""
+
+
+ADMISSIONS: Final = frozenset({Method.ACCESS_PASS, Method.ENROLMENT_LINK})
+"""What lets somebody enrol after a reset, beside their password: it says who they are, and signs nobody in."""
 
 
 class Strength(IntEnum):
@@ -77,7 +82,7 @@ def strength_of(proofs: Iterable[Proof], *, spent: Iterable[Proof] = ()) -> Stre
 
     A password, SSO, or a touch-only key alone is a single factor; one of each kind is multi-factor, and
     phishing resistant if the possession was proved by WebAuthn (63B-4 §3.2.5), which a passkey with user
-    verification is by itself. An access pass stands in for a password and is never more than it.
+    verification is by itself. An access pass or a mailed link beside a password is never more than it.
 
     `spent` proofs no longer count as possession (too old, or by a method no longer allowed) but still tell
     who signed in: a passkey session whose second factor has run out is where a password session would be.

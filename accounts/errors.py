@@ -122,6 +122,13 @@ class NotFresh(AccountsError):
     message = _("Please confirm that it is you.")
 
 
+class EnrolmentGuarded(AccountsError):
+    """After a reset a password alone may not enrol: a mailed link or an access pass comes first (security 55)."""
+
+    code = "enrolment_guarded"
+    message = _("Your two-step verification was reset. Open the link we mailed you, or enter an access pass, first.")
+
+
 class LastAuthenticator(AccountsError):
     """The policy requires a factor and this is the last one that counts; it can be replaced."""
 

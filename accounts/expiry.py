@@ -1,21 +1,26 @@
 """What runs out: rows that nobody can use any more, by what operators call them. Every room adds its own."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import QuerySet
 
 from accounts import notices
 from accounts.flows import throttles
-from accounts.models import Ceremony, Invitation, PendingEnrolment, Session
+from accounts.models import AccessPass, Ceremony, EnrolmentLink, Invitation, PendingEnrolment, Session
 
+KEPT: Final = timedelta(days=30)  # what became of a pass stays to be seen for a while
 Expired = Callable[[datetime], QuerySet[Any]]
 
 _EXPIRED: Final[dict[str, Expired]] = {
     "sessions": lambda now: Session.objects.filter(expire_date__lt=now),
     "ceremonies": lambda now: Ceremony.objects.filter(expires_at__lt=now),
     "unfinished enrolments": lambda now: PendingEnrolment.objects.filter(expires_at__lt=now),
+    "enrolment links": lambda now: EnrolmentLink.objects.filter(expires_at__lt=now),
+    "access passes": lambda now: AccessPass.objects.filter(expires_at__lt=now - KEPT).exclude(
+        used_at=None, revoked_at=None
+    ),
     "invitations": lambda now: Invitation.objects.filter(expires_at__lt=now),
     "counters": throttles.idle,
     "notices": notices.expired,

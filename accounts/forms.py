@@ -114,6 +114,18 @@ class RecoveryCodeForm(CodeForm):
     )
 
 
+class AccessPassForm(CodeForm):
+    """As `CodeForm`, for what an administrator reads out."""
+
+    code = forms.CharField(
+        label=_("Access pass"),
+        max_length=LONGEST_CODE,
+        strip=True,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}),
+        error_messages={"required": _("Enter the access pass.")},
+    )
+
+
 class CredentialForm(forms.Form):
     """What the browser's WebAuthn dialog answered, as JSON."""
 

@@ -38,7 +38,7 @@ from accounts.rows import Select, attach
 from audit import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 TOUCH_EVERY = timedelta(minutes=5)
 MAC_LENGTH = 64  # hex digits
@@ -147,6 +147,11 @@ class SessionStore(DatabaseStore):
         kept = [old for old in self.proofs_of(person) if _sort(old) != _sort(proof)]
         self[PROVED_BY] = str(person.pk)
         self.change(proofs=assurance.to_json([*kept, proof]), **VOID_GRANT)
+
+    def forget(self, person: User, methods: Container[assurance.Method]) -> None:
+        """Drop the proofs by these methods: what they were good for is done."""
+        kept = [proof for proof in self.proofs_of(person) if proof.method not in methods]
+        self.change(proofs=assurance.to_json(kept), **VOID_GRANT)
 
     def touch(self, now: datetime) -> None:
         """Note that the session is in use; at most one statement in `TOUCH_EVERY`."""

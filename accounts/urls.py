@@ -13,6 +13,7 @@ from accounts.gates import enrol_only, pending, public
 from accounts.views import (
     account,
     caller_check,
+    enrolment_guard,
     not_me,
     people,
     recovery_codes,
@@ -70,6 +71,10 @@ mfa_patterns: list[URLPattern] = [
     path("authenticate/", pending(second_factor.SecondFactorView.as_view()), name="mfa_authenticate"),
     path("reauthenticate/", enrol_only(second_factor.ReauthenticateView.as_view()), name="mfa_reauthenticate"),
     path("enrol/", enrol_only(security.EnrolView.as_view()), name="mfa_enrol"),
+    path("enrol/guarded/", enrol_only(enrolment_guard.GuardedView.as_view()), name="mfa_enrolment_guarded"),
+    path("enrol/link/send/", enrol_only(enrolment_guard.SendLinkView.as_view()), name="mfa_send_enrolment_link"),
+    path("enrol/link/", enrol_only(enrolment_guard.UseLinkView.as_view()), name="mfa_enrolment_link"),
+    path("enrol/link/<str:token>/", public(enrolment_guard.OpenLinkView.as_view()), name="accounts_enrolment_link"),
     path("caller-check/", caller_check.CallerCheckView.as_view(), name="mfa_caller_check"),
     path("turn-off/", security.TurnOffView.as_view(), name="mfa_turn_off"),
     path("totp/activate/", enrol_only(totp.ActivateTOTPView.as_view()), name="mfa_activate_totp"),

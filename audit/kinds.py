@@ -68,6 +68,15 @@ class Kind(StrEnum):
     MFA_RESET = "mfa:reset"
     MFA_RESET_REFUSED = "mfa:reset_refused"
     NOTICE_DISOWNED = "notice:disowned"
+    ENROLMENT_LINK_SENT = "enrolment_link:sent"
+    ENROLMENT_LINK_USED = "enrolment_link:used"
+    ENROLMENT_LINK_REFUSED = "enrolment_link:refused"
+    ACCESS_PASS_ISSUED = "access_pass:issued"  # noqa: S105  # nosec B105
+    ACCESS_PASS_SHOWN = "access_pass:shown"  # noqa: S105  # nosec B105
+    ACCESS_PASS_USED = "access_pass:used"  # noqa: S105  # nosec B105
+    ACCESS_PASS_REFUSED = "access_pass:refused"  # noqa: S105  # nosec B105
+    ACCESS_PASS_REVOKED = "access_pass:revoked"  # noqa: S105  # nosec B105
+    ACCESS_PASS_LAPSED = "access_pass:lapsed"  # noqa: S105  # nosec B105
     CALLER_CHECK_STARTED = "caller_check:started"
     CALLER_CHECK_PASSED = "caller_check:passed"
     CALLER_CHECK_FAILED = "caller_check:failed"

@@ -8,11 +8,13 @@ Pure: frozen dataclasses in, a `Decision` out, time is an argument. `decide` jud
 2. **Own what is demanded**, or be within the days of grace.
 3. **Have proved enough**, by what the policy accepts.
 
+Who was let in by an access pass and has nothing yet can only enrol, under every level, off and grace included.
+
 One exception may stand in for a step-up: a trusted browser, where the policy says so, below `ALWAYS`, and only
 where no phishing resistance is demanded. It proves nothing, and the receipt says so.
 
-Stricter rules never open anything: a session passes iff it proved what it owns, and either nothing is
-demanded, or 2 and 3 hold, or grace is open and the best that is owned was proved, or its browser is trusted.
+Stricter rules never open anything: a session passes iff it proved what it owns, no access pass holds it, and either
+nothing is demanded, or 2 and 3 hold, or grace is open and the best that is owned was proved, or its browser is trusted.
 Each of these can only turn false when a method goes, a level, scope or strength rises, or a time shrinks (proved
 in `tests/policies/test_engine_properties.py`). What is demanded of whom: `policies.demands`. What a session may do
 to authenticators: `policies.sensitive`.
@@ -77,7 +79,7 @@ def decide(rules: Rules | None, facts: Facts, now: datetime) -> Decision:
         reasons=(*reasons, *_remarks(rules, facts, outcome, ways)),
         facts=facts,
         at=now,
-        deadline=deadline_of(rules, facts) if outcome in (Outcome.ALLOW_IN_GRACE, Outcome.ENROL) else None,
+        deadline=deadline_of(rules, facts) if _speaks_of_grace(outcome, reasons) else None,
         satisfied_by=ways,
         policy_version=rules.version,
         valid_until=_valid_until(rules, facts, verdict, now),
@@ -87,6 +89,10 @@ def decide(rules: Rules | None, facts: Facts, now: datetime) -> Decision:
 def _denied(reason: Reason, rules: Rules | None, facts: Facts, now: datetime) -> Decision:
     version = None if rules is None else rules.version
     return Decision(outcome=Outcome.DENY, reasons=(reason,), facts=facts, at=now, policy_version=version)
+
+
+def _speaks_of_grace(outcome: Outcome, reasons: tuple[Reason, ...]) -> bool:
+    return outcome is Outcome.ALLOW_IN_GRACE or (outcome is Outcome.ENROL and Reason.ADMITTED_TO_ENROL not in reasons)
 
 
 def _remarks(rules: Rules, facts: Facts, outcome: Outcome, ways: tuple[Method, ...]) -> tuple[Reason, ...]:
@@ -107,11 +113,18 @@ def _judge(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> _V
 def _by_evidence(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> _Verdict:
     if owed := _owed(rules, facts, evidence):
         return _Verdict(Outcome.STEP_UP, (owed,))
+    if not facts.enrolled and _is_admitted_to_enrol(evidence):
+        return _Verdict(Outcome.ENROL, (Reason.NOTHING_ENROLLED, Reason.ADMITTED_TO_ENROL))
     proved = Reason.SECOND_FACTOR_PROVED if facts.enrolled else Reason.NOTHING_ENROLLED
     if why := waived(rules, facts, now):
         return _Verdict(Outcome.ALLOW, (proved, why))
     outcome, reasons = _measure(rules, facts, evidence, now)
     return _Verdict(outcome, (proved, *reasons))
+
+
+def _is_admitted_to_enrol(evidence: _Evidence) -> bool:
+    """Whether an access pass let this session in: somebody read it out, and it opens enrolment alone."""
+    return any(proof.method is Method.ACCESS_PASS for proof in evidence.who)
 
 
 def _is_trusted(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) -> bool:

@@ -10,7 +10,7 @@ the session grants by itself: a sign-in by recovery code may replace one factor.
 from datetime import datetime
 from uuid import UUID
 
-from accounts.assurance import SECOND_FACTORS, Method, Proof
+from accounts.assurance import ADMISSIONS, SECOND_FACTORS, Method, Proof
 from policies.demands import TIER, acceptable, counts, in_order, is_accepted, is_demanded, personal
 from policies.engine import AHEAD
 from policies.terms import Enrolled, Facts, Rules
@@ -19,14 +19,15 @@ from policies.terms import Enrolled, Facts, Rules
 def is_fresh(rules: Rules, facts: Facts, now: datetime) -> bool:
     """Whether this session may do sensitive things: within `fresh_for` it proved what vouches for its owner.
 
-    Where nothing is enrolled that is a first factor, so nobody types a password twice to enrol. Everywhere
-    else only a second factor vouches (`_vouching`), proved as the policy wants it: by a key that has to ask who is
-    there, not by a touch. Ask `decide` too; this does not judge the whole session.
+    Where nothing is enrolled that is a first factor, so nobody types a password twice to enrol; a mailed link or an
+    access pass comes beside it, and never in its place. Everywhere else only a second factor vouches (`_vouching`),
+    proved as the policy wants it: by a key that has to ask who is there, not by a touch. Ask `decide` too; this does
+    not judge the whole session.
     """
     rules = personal(rules, facts)
     recent = _recent(rules, facts, now)
     if not facts.enrolled:
-        return any(proof.method not in SECOND_FACTORS for proof in recent)
+        return any(proof.method not in SECOND_FACTORS | ADMISSIONS for proof in recent)
     vouching = _vouching(rules, facts, now)
     if any(is_accepted(rules, one) for one in vouching):
         recent = [proof for proof in recent if counts(rules, facts, proof)]

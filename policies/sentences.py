@@ -26,6 +26,7 @@ SENTENCES: Final[Mapping[Reason, Words]] = {
     Reason.NOTHING_USABLE: _("None of your methods can be used at the moment. Ask for help to get back in."),
     Reason.SECOND_FACTOR_PROVED: _("You confirmed your second step."),
     Reason.NOTHING_ENROLLED: _("Only a password protects your account so far."),
+    Reason.ADMITTED_TO_ENROL: _("You came in with an access pass, which is good for one thing: setting up a method."),
     Reason.TRUSTED_BROWSER: _("You trust this browser, so the second step was not asked for."),
     Reason.POLICY_OFF: _("Your organisation does not require two-step verification."),
     Reason.POLICY_OPTIONAL: _("Your organisation leaves two-step verification to you."),
@@ -59,6 +60,7 @@ THEIRS: Final[Mapping[Reason, Words]] = {
     Reason.NOTHING_USABLE: _("None of the methods of %(name)s can be used: only a reset helps."),
     Reason.SECOND_FACTOR_PROVED: _("The second step was confirmed."),
     Reason.NOTHING_ENROLLED: _("Only a password protects the account so far."),
+    Reason.ADMITTED_TO_ENROL: _("%(name)s came in with an access pass, which is good for setting up a method alone."),
     Reason.TRUSTED_BROWSER: _("The browser is trusted, so the second step was not asked for: a single factor."),
     Reason.POLICY_OFF: _("The policy is switched off."),
     Reason.POLICY_OPTIONAL: _("The policy leaves two-step verification to people."),
@@ -126,6 +128,7 @@ METHODS: Final[Mapping[Method, Words]] = {
     Method.PASSWORD: _("Password"),
     Method.SSO: _("Identity provider"),
     Method.ACCESS_PASS: _("Access pass"),
+    Method.ENROLMENT_LINK: _("Mailed enrolment link"),
 }
 
 

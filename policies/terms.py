@@ -55,6 +55,7 @@ class Reason(StrEnum):
     NOTHING_USABLE = "nothing_usable"  # all that would do is locked or unreadable: help is the way out
     SECOND_FACTOR_PROVED = "second_factor_proved"
     NOTHING_ENROLLED = "nothing_enrolled"
+    ADMITTED_TO_ENROL = "admitted_to_enrol"  # by an access pass, which is good for nothing else
     TRUSTED_BROWSER = "trusted_browser"  # the policy's exception: the session stays single-factor
     POLICY_OFF = "policy_off"
     POLICY_OPTIONAL = "policy_optional"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import enrolment_state, notices
 from accounts.assurance import Method, Proof
 from accounts.errors import EnrolmentExpired, MethodNotAllowed, NotFresh
-from accounts.flows import people
+from accounts.flows import admissions, people
 from accounts.models import Binding, PendingEnrolment, Session, User
 from accounts.policy import policy
 from audit import context
@@ -34,12 +34,13 @@ def require_fresh(person: User, session: "SessionStore") -> None:
 
 
 def require_may_bind(person: User, session: "SessionStore", method: Method) -> None:
-    """Raise MethodNotAllowed or NotFresh unless this person may add or replace this kind of factor now.
+    """Raise MethodNotAllowed, EnrolmentGuarded or NotFresh unless this person may add or replace this factor now.
 
     Whom a recovery code let in may bind one factor without another proof: their phone may be gone.
     """
     if method not in policy().allowed_methods(person):
         raise MethodNotAllowed
+    admissions.require(person, session)
     if not may_replace(person, session):
         require_fresh(person, session)
 
@@ -96,6 +97,7 @@ def bound(
     `facts` go into the event beside kind and name.
     """
     enrolment_state.refresh(person)
+    admissions.use_up(person, session)
     people.raise_security_version(person)
     record(
         event,

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts import notices
 from accounts.errors import LinkInvalid
-from accounts.flows import people
-from accounts.models import AccessPass, Browser, EnrolmentLink, Notice, Session, User
+from accounts.flows import admissions, people
+from accounts.models import Browser, Notice, Session, User
 from accounts.session_store import end
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -52,7 +52,5 @@ def _disown(notice: Notice) -> int | None:
 
 def _revoke(person: User) -> None:
     """What somebody else could come back in by."""
-    now = timezone.now()
     Browser.objects.filter(person=person).update(trusted_at=None)
-    AccessPass.objects.filter(person=person, used_at=None, revoked_at=None).update(revoked_at=now)
-    EnrolmentLink.objects.filter(person=person, used_at=None).update(used_at=now)
+    admissions.void(person, reason="disowned")

@@ -1,7 +1,7 @@
 """Resetting somebody's two-step verification: by an administrator who says why and how they knew who asked.
 
-Shows and sets no secret: it removes factors and ends sessions. Grace never reopens, so the person has to
-enrol at their next sign-in.
+Shows and sets no secret: it removes factors, ends sessions and mails a link. Grace never reopens, so the person has
+to enrol at their next sign-in, for which a password alone is not enough any more (`flows.admissions`).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from accounts import notices
 from accounts.errors import AccountsError, NotAllowed
-from accounts.flows import anchors, people
+from accounts.flows import admissions, anchors, enrolment_links, people
 from accounts.flows import binding as bindings
 from accounts.models import Binding, RecoveryCode, Session, User
 from accounts.session_store import end
@@ -85,6 +85,8 @@ def _reset(person: User, *, actor: User, reason: str, verified_how: str) -> None
     locked = people.lock(person)
     removed = bindings.strip(locked, actor=actor, reason="reset")
     close_grace(locked)
+    admissions.void(locked, reason="reset", actor=actor)
+    admissions.guard(locked)
     ended = end(Session.objects.filter(person=locked))
     record(
         Kind.MFA_RESET,
@@ -96,6 +98,7 @@ def _reset(person: User, *, actor: User, reason: str, verified_how: str) -> None
         sessions=ended,
     )
     notices.send("mfa_reset", locked, by_other=True)
+    enrolment_links.send(locked)
 
 
 def close_grace(person: User) -> None:

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView
 
-from accounts.errors import NotFresh, WrongPassword
+from accounts.errors import EnrolmentGuarded, NotFresh, WrongPassword
+from accounts.flows import admissions, sign_in
 from accounts.flows import binding as bindings
-from accounts.flows import sign_in
 from accounts.forms import PasswordForm
 from accounts.gates import GatedRequest
 from accounts.views.base import Page, next_url, refused, with_next
@@ -60,7 +60,19 @@ class FreshMixin:
 
 
 class EmailView(FreshMixin, allauth_views.EmailView):
-    """Mail addresses: a new one is a way to be reached and to reset the password."""
+    """Mail addresses: a new one is a way to be reached and to reset the password.
+
+    Closed while enrolment is guarded: a link that lets somebody enrol is mailed to every verified address, and must
+    not go to one that a password alone has added.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            admissions.require(request.user, request.session)  # type: ignore[arg-type]
+        except EnrolmentGuarded as refusal:
+            return refused(request, refusal)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
 
     def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """As allauth's, but an address that somebody else signs in with is a message, not a fault."""

@@ -11,7 +11,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
-from accounts.errors import AccountsError, NotFresh, SecretsUnavailable, TooManyRequests
+from accounts.errors import AccountsError, EnrolmentGuarded, NotFresh, SecretsUnavailable, TooManyRequests
 from accounts.gates import GatedRequest, standing_of
 from accounts.models import User
 
@@ -62,6 +62,8 @@ class Page(View):
 
 def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
     """The page for a refusal: prove that it is you, come back later, or be told why on the overview."""
+    if isinstance(refusal, EnrolmentGuarded):
+        return redirect(with_next("mfa_enrolment_guarded", next_url(request)))
     if isinstance(refusal, NotFresh):
         return redirect(with_next("mfa_reauthenticate", request.get_full_path()))
     if isinstance(refusal, SecretsUnavailable):

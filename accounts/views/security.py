@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.assurance import Method
+from accounts.flows import admissions, methods, recovery, removal
 from accounts.flows import binding as bindings
-from accounts.flows import methods, recovery, removal
 from accounts.gates import GatedRequest
 from accounts.models import Binding, User
 from accounts.policy import policy
@@ -88,6 +88,7 @@ class EnrolView(Page):
 
     def get(self, request: GatedRequest) -> HttpResponse:
         me = self.me
+        admissions.require(me, request.session)
         owned = {binding.kind for binding in methods.live(me)}
         choices = enrolment_choices(
             tuple(m for m in policy().allowed_methods(me) if m is not Method.TOTP or m not in owned),

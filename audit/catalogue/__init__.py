@@ -1,6 +1,17 @@
 """What every kind of event looks like: its sentence, severity, category and payload fields; a module a subject."""
 
-from audit.catalogue import authenticators, calls, enforcement, people, policies, recovery, sign_in, site
+from audit.catalogue import admissions, authenticators, calls, enforcement, people, policies, recovery, sign_in, site
 from audit.catalogue.declared import CATALOGUE
 
-__all__ = ["CATALOGUE", "authenticators", "calls", "enforcement", "people", "policies", "recovery", "sign_in", "site"]
+__all__ = [
+    "CATALOGUE",
+    "admissions",
+    "authenticators",
+    "calls",
+    "enforcement",
+    "people",
+    "policies",
+    "recovery",
+    "sign_in",
+    "site",
+]

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import notices, queue
 from accounts.expiry import expired
+from accounts.flows import access_passes
 from accounts.models import Tenant
 from policies.flows import campaigns, confirm, exclusions, reminder_mail, reminder_rounds, snapshots, workers
 from policies.models import MFAPolicy, PeriodicWork
@@ -67,10 +68,15 @@ def _snapshot(now: datetime) -> int:
     return sum(snapshots.take(snapshots.due(tenants, now), now))
 
 
+def _lapse_passes(now: datetime) -> int:
+    return access_passes.lapse(now)
+
+
 WORK: Final[dict[str, tuple[timedelta, Work]]] = {
     "watch_workers": (timedelta(minutes=1), workers.watch),
     "notices": (timedelta(minutes=1), _mail),
     "settle_policies": (timedelta(minutes=1), _settle),
+    "lapse_access_passes": (timedelta(minutes=1), _lapse_passes),
     "reminders": (timedelta(minutes=1), _remind),
     "report_exclusions": (timedelta(hours=1), _report_exclusions),
     "purge_expired": (timedelta(hours=1), _purge),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.assurance import (
+    ADMISSIONS,
     SECOND_FACTORS,
     Method,
     Proof,
@@ -126,8 +127,20 @@ def test_the_stored_names_of_methods_never_change() -> None:
         "SMS_CODE": "sms_code",
         "SSO": "sso",
         "ACCESS_PASS": "access_pass",
+        "ENROLMENT_LINK": "enrolment_link",
     }
-    assert set(Method) - SECOND_FACTORS == {Method.PASSWORD, Method.SSO, Method.ACCESS_PASS}
+    assert set(Method) - SECOND_FACTORS - ADMISSIONS == {Method.PASSWORD, Method.SSO}
+    assert ADMISSIONS == {Method.ACCESS_PASS, Method.ENROLMENT_LINK}
+
+
+@pytest.mark.security(54)
+@pytest.mark.parametrize("method", sorted(ADMISSIONS))
+def test_a_link_or_a_pass_never_makes_a_session_stronger_than_a_password(method: Method) -> None:
+    admitted = proof(method)
+    assert strength_of([admitted]) is strength_of([PASSWORD, admitted]) is SINGLE
+    assert strength_of([PASSWORD, PASS, admitted]) is SINGLE
+    assert aal_of(strength_of([PASSWORD, admitted])) == 1
+    assert "mfa" not in amr_of([PASSWORD, admitted])
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ OWNED = {
 PASSWORD = Proof(Method.PASSWORD, NOW - HOUR)
 SSO = Proof(Method.SSO, NOW - HOUR)
 
+FIRST = {
+    "password": Method.PASSWORD,
+    "sso": Method.SSO,
+    "pass": Method.ACCESS_PASS,
+    "link": Method.ENROLMENT_LINK,
+}
+
 IN_GRACE = {"grace_days": 14, "enforced_since": NOW - DAY}
 KNOWN = {"known_since": NOW - 300 * DAY}
 ADMINISTRATORS = Scope(everyone=False, roles=frozenset({"administrator"}))
@@ -213,8 +220,8 @@ def facts_in(person: str, proved: str) -> Facts:
 def _proof_in(word: str) -> Proof:
     name, _, ago = word.partition("@")
     hours = float(ago.removesuffix("h") or 1) * HOUR
-    if name in ("password", "sso"):
-        return Proof(Method(name), NOW - hours)
+    if name in FIRST:
+        return Proof(FIRST[name], NOW - hours)
     if name == "passkey":
         return by(KEY, hours, verified=True)
     return by(OWNED[name.removesuffix("+")], hours, verified=name.endswith("+"))

@@ -80,7 +80,7 @@ def test_a_reset_takes_everything_away_records_and_tells(
     assert (event.tenant_id, event.outcome) == (person.tenant_id, "ok")
     assert event.payload["reason"] == "The phone is gone."
     assert "video" in event.payload.values()
-    assert [message.to for message in mail.outbox] == [[person.email]]
+    assert [message.to for message in mail.outbox] == [[person.email]] * 2  # what happened, and the link
     assert administrator.email not in mail.outbox[0].body
 
 

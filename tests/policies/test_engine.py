@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from accounts.assurance import Method, Proof
+from accounts.assurance import ADMISSIONS, Method, Proof
 from policies import engine
 from policies.engine import AHEAD, decide
 from policies.terms import (
@@ -90,7 +90,7 @@ def test_a_proof_at_the_edge_of_its_lifetime_counts(ago: timedelta) -> None:
     assert decide(rules(), facts(TOTP, proofs=(PASSWORD, by(TOTP, ago))), NOW).outcome is Outcome.ALLOW
 
 
-@pytest.mark.parametrize("method", [Method.PASSWORD, Method.SSO, Method.ACCESS_PASS])
+@pytest.mark.parametrize("method", [Method.PASSWORD, Method.SSO, *sorted(ADMISSIONS)])
 def test_a_first_factor_is_not_something_one_enrols(method: Method) -> None:
     with pytest.raises(ValueError, match=rf"^{method} is not something one enrols\.$"):
         Enrolled(method, UUID(int=1), NOW)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts.assurance import SECOND_FACTORS, Method, Strength, strength_of
+from accounts.assurance import SECOND_FACTORS, Method, Proof, Strength, strength_of
 from policies.demands import acceptable, deadline_of, excludes_of, is_break_glass, is_demanded
 from policies.engine import AHEAD, decide
 from policies.terms import (
@@ -184,6 +184,31 @@ def test_who_owns_a_factor_passes_and_enrols_only_by_proving_one(rule: Rules, pe
         assert not trusted or person.trusted_since is not None
 
 
+@pytest.mark.security(54, 55)
+@patient
+@given(rule_sets, people(), st.sampled_from([HOUR, 0 * HOUR, 40 * DAY]))
+def test_an_access_pass_leads_to_enrolment_and_nowhere_else(rule: Rules, person: Facts, ago: timedelta) -> None:
+    """Under every policy, off and grace included; where something is owned it changes nothing."""
+    admitted = replace(person, proofs=(*person.proofs, PASSWORD, Proof(Method.ACCESS_PASS, NOW - ago)))
+    decision = decide(rule, admitted, NOW)
+    if person.enrolled:
+        without = replace(admitted, proofs=tuple(p for p in admitted.proofs if p.method is not Method.ACCESS_PASS))
+        assert replace(decision, facts=person) == replace(decide(rule, without, NOW), facts=person)
+    else:
+        assert decision.outcome in (Outcome.ENROL, Outcome.DENY)
+        assert (decision.outcome is Outcome.DENY) == (not person.is_active or not person.tenant_is_active)
+        assert decision.deadline is None
+
+
+@pytest.mark.security(54)
+@patient
+@given(rule_sets, people())
+def test_a_mailed_link_beside_a_password_changes_no_decision(rule: Rules, person: Facts) -> None:
+    first = replace(person, proofs=(*person.proofs, PASSWORD))
+    linked = replace(first, proofs=(*first.proofs, Proof(Method.ENROLMENT_LINK, NOW - MINUTE)))
+    assert replace(decide(rule, linked, NOW), facts=first) == decide(rule, first, NOW)
+
+
 @patient
 @given(rule_sets, people())
 def test_a_full_pass_under_a_demand_has_proved_two_factors(rule: Rules, person: Facts) -> None:
@@ -243,10 +268,10 @@ def test_what_would_satisfy_a_step_up_does(rule: Rules, person: Facts) -> None:
     decision = decide(rule, person, NOW)
     if decision.outcome is Outcome.STEP_UP:
         assert (Reason.NOTHING_USABLE in decision.reasons) is (not decision.satisfied_by)
-        for one in person.enrolled:
-            if one.method in decision.satisfied_by and one.usable:
-                proofs = (*person.proofs, by(one, 0 * HOUR, verified=one.user_verified))
-                assert decide(rule, replace(person, proofs=proofs), NOW).outcome is not Outcome.STEP_UP
+        for method in decision.satisfied_by:
+            tries = [by(one, verified=one.user_verified) for one in person.enrolled if one.usable]
+            proved = [replace(person, proofs=(*person.proofs, one)) for one in tries if one.method is method]
+            assert any(decide(rule, one, NOW).outcome is not Outcome.STEP_UP for one in proved)
 
 
 @patient

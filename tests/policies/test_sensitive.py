@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.assurance import Method, Proof
+from accounts.assurance import ADMISSIONS, Method, Proof
 from policies.sensitive import allows_removal, is_fresh, may_turn_off, refreshed_by
 from policies.terms import Enrolled, Exclude, Excluded, Facts, KeyRules, UserVerification
 from tests.policies.scene import (
@@ -64,9 +64,16 @@ class TestFresh:
     def test_a_fresh_password_enrols_the_first_factor(self) -> None:
         assert is_fresh(rules(), facts(proofs=(TYPED,)), NOW)
 
-    @pytest.mark.parametrize("method", [Method.SSO, Method.ACCESS_PASS])
-    def test_so_does_every_other_way_to_sign_in(self, method: Method) -> None:
-        assert is_fresh(rules(), facts(proofs=(replace(TYPED, method=method),)), NOW)
+    def test_so_does_every_other_way_to_sign_in(self) -> None:
+        assert is_fresh(rules(), facts(proofs=(replace(TYPED, method=Method.SSO),)), NOW)
+
+    @pytest.mark.security(55)
+    @pytest.mark.parametrize("method", sorted(ADMISSIONS))
+    def test_a_link_or_a_pass_comes_beside_a_fresh_password_and_never_in_its_place(self, method: Method) -> None:
+        admitted = replace(TYPED, method=method)
+        assert not is_fresh(rules(), facts(proofs=(admitted,)), NOW)
+        assert not is_fresh(rules(), facts(proofs=(PASSWORD, admitted)), NOW)
+        assert is_fresh(rules(), facts(proofs=(TYPED, admitted)), NOW)
 
     @pytest.mark.parametrize("owned", [TOTP, KEY, CODES, SMS, locked(TOTP)])
     def test_a_fresh_password_is_nothing_where_a_factor_exists(self, owned: Enrolled) -> None:

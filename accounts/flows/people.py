@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import NotAllowed
-from accounts.flows import anchors
+from accounts.flows import anchors, rights
 from accounts.models import Role, Session, Tenant, TenantDomain, User
 from accounts.models.people import normalise_address
 from accounts.session_store import end
@@ -46,14 +46,16 @@ def everyone_held() -> QuerySet[User]:
 
 
 @unit_of_work
-def create(person: User, *, password: str | None, verified: bool | None = False) -> User:
+def create(person: User, *, password: str | None, verified: bool | None = False, by: User | None = None) -> User:
     """Save a new person with their address, and with what that address left behind (`flows.anchors`).
 
-    With `verified` None the caller (allauth, at sign-up) makes the address row itself. Raises OutsideDefaultTenant.
+    `by` gives them the rights that they have, if any. With `verified` None the caller (allauth, at sign-up) makes the
+    address row itself. Raises OutsideDefaultTenant.
     """
     require_place(person)
     person.email = normalise_address(person.email)
     anchors.take_up(person)
+    rights.note(person, rights.NONE, by=by)
     person.set_password(password)
     person.save(force_insert=True)
     if verified is not None:
@@ -77,7 +79,7 @@ def add(*, email: str, name: str, tenant: Tenant, role: str, actor: User, langua
     if not (actor.is_superuser or (actor.is_staff and actor.tenant_id == tenant.pk)):
         raise NotAllowed
     person = User(email=email, name=name, tenant=tenant, role=role, language=language, joined_at=timezone.now())
-    create(person, password=None)
+    create(person, password=None, by=actor)
     record(Kind.PERSON_ADDED, actor=actor, target=person, role=role)
     return person
 
@@ -139,7 +141,7 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
     if not changed:
         return locked
     _require_may_change(actor, locked, changed)
-    before = {name: str(getattr(locked, name)) for name in changed}
+    before, had = {name: str(getattr(locked, name)) for name in changed}, rights.of(locked)
     if changed.keys() & _DECIDE_DAYS:
         anchors.keep_deadline(locked)
     for name, value in changed.items():
@@ -148,7 +150,8 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
         require_place(locked)
     if changed.keys() & _DECIDE_DAYS:
         anchors.settle(locked, moved="tenant" in changed)
-    locked.save(update_fields=[*changed, *anchors.COLUMNS])
+    rights.note(locked, had, by=actor)
+    locked.save(update_fields=[*changed, *anchors.COLUMNS, *rights.COLUMNS])
     raise_security_version(locked)
     if changed.get("is_active") is False:
         end(Session.objects.filter(person=locked))

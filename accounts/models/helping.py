@@ -21,7 +21,8 @@ def new_salt() -> bytes:
 class HelpRules(models.Model):
     """What a tenant asks for before an account of its people is acted on; without a row, the defaults hold.
 
-    Whatever stands here, an act on an administrator takes a second one.
+    Whatever stands here, an act on an administrator takes a second one. Rules that were made weaker hold from
+    `weaker_from` on; until then the stricter ones of before do, in `former` (`flows.help_rules`).
     """
 
     class Approval(models.TextChoices):
@@ -42,6 +43,8 @@ class HelpRules(models.Model):
         default=ADMINISTRATORS_WAIT,
         validators=[MaxValueValidator(LONGEST_WAIT)],
     )
+    weaker_from = models.DateTimeField(null=True, editable=False)
+    former = models.JSONField(default=dict, editable=False)
 
     class Meta:
         verbose_name = _("rules for helping")
@@ -73,6 +76,13 @@ class Intervention(models.Model):
         DECLINED = "declined", _("Declined")
         LAPSED = "lapsed", _("Lapsed")
 
+    class VerifiedHow(models.TextChoices):
+        IN_PERSON = "in_person", _("In person, by somebody who knows them")
+        VIDEO = "video", _("On a video call, with an identity document")
+        CALL_BACK = "call_back", _("By calling back a number on file")
+        MANAGER = "manager", _("Their manager confirmed it")
+        CALLER_CHECK = "caller_check", _("By a caller check that was passed")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(_("what"), max_length=20, choices=Kind)
     state = models.CharField(_("state"), max_length=20, choices=State)
@@ -88,7 +98,7 @@ class Intervention(models.Model):
     address = models.EmailField(_("new mail address"), blank=True)
     minutes = models.PositiveSmallIntegerField(_("minutes the pass is good for"), null=True)
     reason = models.CharField(_("reason"), max_length=500)
-    verified_how = models.CharField(_("how the person was recognised"), max_length=40)
+    verified_how = models.CharField(_("how the person was recognised"), max_length=40, choices=VerifiedHow)
     ticket = models.CharField(_("support ticket"), max_length=60, blank=True)
     caller_check = models.ForeignKey(
         "accounts.CallerCheck", on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("caller check")

@@ -74,7 +74,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     `mfa_enrolled_at`, `factors` (`Factors` in `accounts.enrolment_state`) and `codes_left` (unused recovery codes;
     None without a set) are counters for lists and statistics. `accounts.enrolment_state` alone writes them, and
     nobody is let in by them. `enrolment_guarded_at`: since when a password alone may not enrol, because an
-    administrator took the last factor away.
+    administrator took the last factor away. `administrator_since`, `_until` and `_by` say when the person was given the
+    rights that they have or had last, by whom (None: by the site's operator), and when they lost them (`flows.rights`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,6 +102,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     snoozed_until = models.DateTimeField(null=True, blank=True, editable=False)
     joined_at = models.DateTimeField(null=True, blank=True, editable=False)
     date_joined = models.DateTimeField(_("added"), default=timezone.now, editable=False)
+    administrator_since = models.DateTimeField(null=True, blank=True, editable=False)
+    administrator_until = models.DateTimeField(null=True, blank=True, editable=False)
+    administrator_by = models.UUIDField(null=True, blank=True, editable=False)
 
     objects = UserManager()
 

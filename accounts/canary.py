@@ -8,7 +8,6 @@ nothing. A new key in front of the old one is right: the old one opens its canar
 import logging
 import time
 import uuid
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection, connections, router
 
 from accounts import keyring
-from accounts.models import Binding, KeyCanary, PendingEnrolment
+from accounts.models import KeyCanary
+from accounts.sealed import places
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 
@@ -69,6 +69,21 @@ def verdict() -> Verdict:
     opened = [key_id for key_id, ciphertext in stored.items() if _opens(ring, key_id, ciphertext)]
     right = opened and (ring.primary_id in stored or opened[-1] == list(stored)[-1])
     return Verdict.OK if right else Verdict.UNREADABLE
+
+
+def opened() -> dict[str, bool]:
+    """Of every stored canary, by the id of its key: whether it opens under the configured keys."""
+    ring = keyring.current()
+    return {
+        key_id: _opens(ring, key_id, text) for key_id, text in KeyCanary.objects.values_list("key_id", "ciphertext")
+    }
+
+
+def newer_than_primary() -> list[str]:
+    """The configured keys that became primary after the one that is primary now: the list is in the wrong order."""
+    primary, *others = keyring.current().ids
+    made = dict(KeyCanary.objects.values_list("key_id", "created_at"))
+    return [key_id for key_id in others if key_id in made and primary in made and made[key_id] > made[primary]]
 
 
 def ensure() -> Verdict:
@@ -167,8 +182,7 @@ def _context(key_id: str) -> keyring.Context:
 def _sealed_under_other_keys() -> bool:
     """Whether a stored secret hangs on a key that is not configured."""
     known = ["", *keyring.current().ids]
-    models: Iterable[Any] = (Binding, PendingEnrolment)
-    return any(model.objects.exclude(sealed_under__in=known).exists() for model in models)
+    return any(place.holders().exclude(**{f"{place.key_id}__in": known}).exists() for place in places())
 
 
 def _migrated(using: str) -> bool:

@@ -23,12 +23,25 @@ PERIOD = 30  # seconds
 DIGITS = 6
 TOLERANCE = 1  # steps
 SECRET_BYTES = 20  # 160 bits, RFC 4226 R6
+LEAST_BYTES = 10  # what other sites made and apps still show
 _ENTERED = re.compile(r"[0-9 -]{6,9}", re.ASCII)
 
 
 def new_secret() -> str:
     """160 random bits in base32, 32 characters without padding."""
     return base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def tidy_secret(text: str) -> str:
+    """A secret as `new_secret` writes it, of what other sites store: in lower case, in groups, padded.
+
+    Raises ValueError for what is no base32, or fewer than 80 bits: no authenticator app was given that.
+    """
+    secret = text.upper().replace(" ", "").replace("-", "").rstrip("=")
+    padded = secret + "=" * (-len(secret) % 8)
+    if len(base64.b32decode(padded)) < LEAST_BYTES:
+        raise ValueError("too short for the secret of an app")
+    return padded
 
 
 def normalise(entered: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts import canary, keyring
+from accounts import canary, keyring, sealed
 from accounts.assurance import Method, Proof
 from accounts.authenticators import totp
 from accounts.errors import AccountsError, AlreadyEnrolled, EnrolmentExpired, SecretsUnavailable, WrongCode
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PENDING_FOR = timedelta(minutes=15)
 PENDING_TRIES = 20
-_PENDING_SECRET = "pending-totp"  # noqa: S105 (the kind of secret, not one)
 
 
 @unit_of_work
@@ -84,14 +83,14 @@ def _bind_totp(person: User, session: "SessionStore", secret: str, step: int) ->
         bindings.unbind(old, actor=person, reason="replaced")
         event = Kind.AUTHENTICATOR_REPLACED
     row = uuid.uuid4()
-    sealed = keyring.seal(secret, totp_context(Binding(pk=row, person=person)))
+    ciphertext = keyring.seal(secret, totp_context(Binding(pk=row, person=person)))
     binding = bindings.new_binding(
         person,
         Binding.Kind.TOTP,
-        data={"secret": sealed},
+        data={"secret": ciphertext},
         id=row,
         last_counter=step,
-        sealed_under=keyring.key_id_of(sealed),
+        sealed_under=keyring.key_id_of(ciphertext),
     )
     PendingEnrolment.objects.filter(person=person).delete()
     return bindings.bound(person, session, binding, event=event)
@@ -112,7 +111,7 @@ def _new_pending(person: User, session_id: uuid.UUID) -> str:
 
 
 def _pending_context(row: PendingEnrolment) -> keyring.Context:
-    return keyring.Context(kind=_PENDING_SECRET, row=row.pk, owner=row.person_id)
+    return sealed.PENDING_TOTP.context(row.pk, row.person_id)
 
 
 def _live_pending(person: User, session_id: uuid.UUID) -> PendingEnrolment | None:

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from accounts import canary, enrolment_state, keyring, notices
+from accounts import canary, enrolment_state, keyring, notices, sealed
 from accounts.assurance import Method, Proof
 from accounts.authenticators import recovery_codes, totp
 from accounts.errors import (
@@ -34,7 +34,6 @@ from audit.log import Outcome, record, unit_of_work
 PAUSE_FROM = 5  # consecutive failures
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-TOTP_SECRET = "totp"  # noqa: S105 (the kind of secret, not one)
 
 Look = Callable[[Binding, str, datetime], AccountsError | None]
 
@@ -61,7 +60,7 @@ def pause_after(failures: int) -> timedelta | None:
 
 def totp_context(binding: Binding) -> keyring.Context:
     """What a TOTP secret is sealed for: this row, this owner."""
-    return keyring.Context(kind=TOTP_SECRET, row=binding.pk, owner=binding.person_id)
+    return sealed.TOTP.context(binding.pk, binding.person_id)
 
 
 @unit_of_work

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
-from audit.declarations import DOCUMENT, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
+from audit.declarations import DOCUMENT, ID, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _tenants: Declare = partial(CATALOGUE.declare, Category.TENANTS)
@@ -66,4 +66,78 @@ _keys(
     outcome=Outcome.FAILED,
     key=TEXT,
     reason=TEXT,
+)
+_keys(
+    Kind.KEY_MISSING,
+    _("Secrets are sealed under encryption keys that are not configured: %(keys)s."),
+    Severity.ALARM,
+    outcome=Outcome.FAILED,
+    keys=WORDS,
+)
+_keys(
+    Kind.KEY_SECRET_UNREADABLE,
+    _("A sealed secret of %(target)s (%(place)s) did not open: %(reason)s."),
+    Severity.ALARM,
+    outcome=Outcome.FAILED,
+    place=TEXT,
+    table=TEXT,
+    row=ID,
+    key=TEXT,
+    reason=TEXT,
+)
+_keys(
+    Kind.KEY_VERIFIED,
+    _("Every sealed secret was tried: %(opened)s opened, %(unreadable)s did not."),
+    key=TEXT,
+    opened=NUMBER,
+    unreadable=NUMBER,
+)
+_work = {"key": TEXT, "keys": WORDS, "reason": TEXT} | dict.fromkeys(("rows", "done", "unreadable", "left"), NUMBER)
+_keys(
+    Kind.KEY_ROTATION_STARTED,
+    _("Secrets began to be sealed anew under the encryption key %(key)s: %(rows)s."),
+    Severity.NOTICE,
+    **_work,
+)
+_keys(
+    Kind.KEY_ROTATION_FINISHED,
+    _("Secrets were sealed anew under the encryption key %(key)s: %(done)s. Not readable: %(unreadable)s."),
+    Severity.NOTICE,
+    **_work,
+)
+_keys(
+    Kind.KEY_ROTATION_FAILED,
+    _("Sealing secrets anew under the encryption key %(key)s broke off after %(done)s: %(reason)s."),
+    Severity.ALARM,
+    outcome=Outcome.FAILED,
+    **_work,
+)
+_keys(Kind.KEY_RETIRED, _("The encryption key %(key)s was retired: nothing needs it."), Severity.NOTICE, key=TEXT)
+_keys(
+    Kind.KEY_RETIRE_REFUSED,
+    _("The encryption key %(key)s could not be retired: %(reason)s."),
+    Severity.WARNING,
+    outcome=Outcome.REFUSED,
+    key=TEXT,
+    rows=NUMBER,
+    reason=TEXT,
+)
+_keys(
+    Kind.KEY_ADOPTION_STARTED,
+    _("Secrets of an older system began to be taken over: %(rows)s."),
+    Severity.NOTICE,
+    **_work,
+)
+_keys(
+    Kind.KEY_ADOPTION_FINISHED,
+    _("Secrets of an older system were taken over: %(done)s. Not readable: %(unreadable)s."),
+    Severity.NOTICE,
+    **_work,
+)
+_keys(
+    Kind.KEY_ADOPTION_FAILED,
+    _("Taking over secrets of an older system broke off after %(done)s: %(reason)s."),
+    Severity.ALARM,
+    outcome=Outcome.FAILED,
+    **_work,
 )

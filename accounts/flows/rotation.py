@@ -1,0 +1,96 @@
+"""Sealing every secret anew under the primary key, on a live site, by any number of processes.
+
+What is left to do is what is not under the primary, so a run that was cut short is simply run again. Each batch holds
+its rows (what others hold is left out and met again later), opens and seals them, writes by compare and swap, reads
+back and opens what it wrote, and commits. Nothing but the ciphertext and the id of its key changes: no version is
+raised, no session ends, no recovery code is touched.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, reset_queries, transaction
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import crew, keyring
+from accounts.flows import key_work
+from accounts.flows.key_work import Report, Step
+from accounts.keyring import UnreadableSecret
+from accounts.sealed import Place, places
+from accounts.sealed_rows import BATCH, fault_of, held, not_under, open_row, reachable, read, require_written, write
+
+PATIENCE: Final = 20  # passes in which nothing moved, until rows that others hold are left for another run
+PAUSE: Final = 0.25  # seconds between them
+
+
+def remaining() -> int:
+    """How many rows are not under the primary key."""
+    key_id = keyring.primary_key_id()
+    return sum(not_under(place, key_id).count() for place in places())
+
+
+def rotate(report: Report, *, workers: int = 1, size: int = BATCH, backwards: bool = False) -> Iterator[Step]:
+    """Do it, step by step; `report` says how far it is.
+
+    Raises WrongKeys or WrongOrder before anything is changed, and KeyWorkFailed when it breaks off. A row that does
+    not open is reported, raises an alarm, and is left as it is. SQLite has one writer, so one worker is what it gets.
+    """
+    key_work.require_right_keys(backwards=backwards)
+    report.total = remaining()
+    alone = workers == 1 or connection.vendor != "postgresql"
+    with key_work.recorded(key_work.ROTATION, report, remaining):
+        for step in everywhere(size) if alone else crew.work(lambda: everywhere(size), workers):
+            yield report.add(step)
+
+
+def everywhere(size: int = BATCH) -> Iterator[Step]:
+    """Every place in turn, by this process, until nothing is left that can be done."""
+    for place in places():
+        yield from _until_done(place, size)
+
+
+def _until_done(place: Place, size: int) -> Iterator[Step]:
+    """Pass after pass: rows that were held by somebody else in one pass are met in the next."""
+    key_id, idle = keyring.primary_key_id(), 0
+    while idle < PATIENCE:
+        done = unreadable = 0
+        for step in _pass(place, size):
+            done += step.done
+            unreadable += len(step.faults)
+            yield step
+        if reachable(place, not_under(place, key_id)).count() <= unreadable:
+            return
+        idle = 0 if done else idle + 1
+        time.sleep(0 if done else PAUSE)
+
+
+def _pass(place: Place, size: int) -> Iterator[Step]:
+    after = None
+    while True:
+        reset_queries()  # with DEBUG on, Django would keep every statement
+        step, after = _batch(place, after, size)
+        if after is None:
+            return
+        yield step
+
+
+@transaction.atomic
+@sensitive_variables()
+def _batch(place: Place, after: UUID | None, size: int) -> tuple[Step, UUID | None]:
+    """Do the next rows; returns the last of them, None where there were none."""
+    ring, foreign = keyring.current(), settings.MFA_ADOPT_FOREIGN_SECRETS
+    rows = read(place, held(place, not_under(place, ring.primary_id)), after=after, size=size)
+    changes, faults = [], []
+    for row in rows:
+        try:
+            secret = open_row(ring, place, row, foreign=foreign)
+        except UnreadableSecret as error:
+            faults.append(fault_of(place, row, error))
+        else:
+            changes.append((row, ring.seal(secret, place.context(row.pk, row.owner))))
+    written = write(place, changes, ring.primary_id)
+    require_written(ring, place, written)
+    return Step(place.label, len(written), tuple(faults)), rows[-1].pk if rows else None

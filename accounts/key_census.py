@@ -1,0 +1,200 @@
+"""Which rows hang on which encryption key, and whether each key may go: counted from the ciphertexts themselves.
+
+A ciphertext begins with its key's id and the second in which it was sealed (the Fernet token's version byte and time),
+so one grouped query tells both. Nothing is opened.
+"""
+
+import struct
+from base64 import urlsafe_b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from allauth.mfa.models import Authenticator
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import Left
+
+from accounts import canary, keyring
+from accounts.keyring import BARE_FERNET_START, KEY_ID
+from accounts.sealed import Place, places
+
+ID_LENGTH: Final = 8
+TIME_LENGTH: Final = 12  # characters of base64: nine bytes, the version and the seconds since 1970
+START: Final = ID_LENGTH + 1 + TIME_LENGTH
+FOREIGN_DATA: Final = ("secret", "seed", "migrated_codes")  # where stock allauth keeps secrets
+
+
+class Role(StrEnum):
+    """What a key is to this site."""
+
+    PRIMARY = "primary"  # seals, and opens
+    OPENS = "decrypt-only"
+    MISSING = "missing"  # rows need it, and it is not configured
+    GONE = "not configured"  # nothing needs it: its canary is all that is left
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many rows, and when the oldest and the newest of them were sealed (None where that cannot be told)."""
+
+    rows: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    def add(self, rows: int, at: datetime | None) -> None:
+        self.rows += rows
+        if at is not None:
+            self.oldest = min(at, self.oldest or at)
+            self.newest = max(at, self.newest or at)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Rows that no key of the ring was named for: readable as they stand, or bare Fernet tokens."""
+
+    plaintext: int = 0
+    bare: int = 0
+    lost: int = 0  # the row beside is gone, or holds nothing
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """One key: its role, what hangs on it by place, whether its canary opens (None: it has none)."""
+
+    key_id: str
+    role: Role
+    tallies: Mapping[str, Tally]
+    canary: bool | None
+    hint: str = ""
+
+    @property
+    def rows(self) -> int:
+        return sum(tally.rows for tally in self.tallies.values())
+
+    @property
+    def may_retire(self) -> bool:
+        return self.role is not Role.PRIMARY and not self.rows
+
+
+@dataclass(slots=True)
+class Census:
+    """Everything there is to know about keys without opening a secret."""
+
+    verdict: canary.Verdict
+    keys: list[KeyUse] = field(default_factory=list)
+    foreign: dict[str, Foreign] = field(default_factory=dict)
+    misfiled: dict[str, int] = field(default_factory=dict)  # the column beside names another key than the ciphertext
+    unadopted: dict[str, int] = field(default_factory=dict)  # allauth's rows that no binding of ours takes care of
+
+    @property
+    def missing(self) -> list[KeyUse]:
+        return [key for key in self.keys if key.role is Role.MISSING]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything stands under the primary key, in its own place."""
+        strangers = sum(one.plaintext + one.bare + one.lost for one in self.foreign.values())
+        elsewhere = sum(key.rows for key in self.keys if key.role is not Role.PRIMARY)
+        return not (strangers or elsewhere or any(self.misfiled.values()) or sum(self.unadopted.values()))
+
+
+def take() -> Census:
+    """Count every place: two queries each, and two more. Raises DatabaseError."""
+    census = Census(canary.verdict())
+    found: dict[str, dict[str, Tally]] = {}
+    for place in places():
+        tallies, census.foreign[place.label] = count(place)
+        for key_id, tally in tallies.items():
+            found.setdefault(key_id, {})[place.label] = tally
+        census.misfiled[place.label] = misfiled(place).count()
+    census.unadopted = dict(unadopted().values_list("type").annotate(number=Count("pk")).order_by("type"))
+    census.keys = _keys(found)
+    return census
+
+
+def count(place: Place) -> tuple[dict[str, Tally], Foreign]:
+    """The rows of one place by the id of their key, and those that name none."""
+    tallies: dict[str, Tally] = {}
+    plaintext = bare = lost = 0
+    starts = place.rows().annotate(start=Left("stored", START)).order_by().values_list("start")
+    for start, rows in starts.annotate(number=Count("pk")).iterator():
+        if not start:
+            lost += rows
+        elif KEY_ID.fullmatch(start[:ID_LENGTH]) and start[ID_LENGTH : ID_LENGTH + 1] == "$":
+            tallies.setdefault(start[:ID_LENGTH], Tally()).add(rows, _sealed_at(start[ID_LENGTH + 1 :]))
+        elif start.startswith(BARE_FERNET_START):
+            bare += rows
+        else:
+            plaintext += rows
+    return tallies, Foreign(plaintext, bare, lost)
+
+
+def rows_under(key_id: str) -> int:
+    """How many rows need this key, by what their ciphertexts say or by the column beside them."""
+    own = Q(start=f"{key_id}$")
+    return sum(
+        place.rows().annotate(start=Left("stored", ID_LENGTH + 1)).filter(own | Q(**{place.key_id: key_id})).count()
+        for place in places()
+    )
+
+
+def needed_but_absent() -> list[str]:
+    """The ids of keys that rows hang on and that are not configured, by the indexed column: for every start.
+
+    Goes from one id to the next in the index, so it takes as long as there are keys, not rows.
+    """
+    known = set(keyring.current().ids)
+    return sorted(found - known) if (found := {key for place in places() for key in _ids_in(place)}) else []
+
+
+def misfiled(place: Place) -> "QuerySet[Any]":
+    """Rows whose column names another key than their ciphertext does."""
+    rows = place.rows().annotate(named=Left("stored", ID_LENGTH), mark=Left("stored", ID_LENGTH + 1))
+    wrong: QuerySet[Any] = rows.filter(mark__endswith="$").exclude(named=F(place.key_id))
+    return wrong
+
+
+def unadopted() -> "QuerySet[Authenticator]":
+    """allauth's own rows with secrets in them, brought in from another site and not taken over yet."""
+    return Authenticator.objects.filter(binding=None, data__has_any_keys=list(FOREIGN_DATA))
+
+
+def _keys(found: Mapping[str, Mapping[str, Tally]]) -> list[KeyUse]:
+    configured = keyring.current().ids
+    canaries = canary.opened()
+    others = sorted({*found, *canaries} - set(configured))
+    return [_use(key_id, configured, found.get(key_id, {}), canaries.get(key_id)) for key_id in (*configured, *others)]
+
+
+def _use(key_id: str, configured: Iterable[str], tallies: Mapping[str, Tally], sings: bool | None) -> KeyUse:
+    primary, *older = configured
+    rows = sum(tally.rows for tally in tallies.values())
+    if key_id == primary:
+        return KeyUse(key_id, Role.PRIMARY, tallies, sings, "It seals what is new.")
+    if key_id in older:
+        hint = f"{rows} rows need it: run mfa_keys rotate." if rows else "Nothing needs it: mfa_keys retire may go on."
+        return KeyUse(key_id, Role.OPENS, tallies, sings, hint)
+    if rows:
+        return KeyUse(
+            key_id, Role.MISSING, tallies, sings, f"{rows} rows need it: put it back, at the end of the list."
+        )
+    return KeyUse(key_id, Role.GONE, tallies, sings, "Nothing needs it.")
+
+
+def _ids_in(place: Place) -> Iterable[str]:
+    last = ""
+    ids = place.holders().order_by(place.key_id).values_list(place.key_id, flat=True)
+    while (found := ids.filter(**{f"{place.key_id}__gt": last}).first()) is not None:
+        yield found
+        last = found
+
+
+def _sealed_at(start: str) -> datetime | None:
+    """The time in the first characters of a Fernet token; None where there is none that makes sense."""
+    try:
+        version, seconds = struct.unpack(">BQ", urlsafe_b64decode(start))
+        return datetime.fromtimestamp(seconds, tz=UTC) if version == 0x80 else None
+    except (ValueError, struct.error, OverflowError, OSError):
+        return None

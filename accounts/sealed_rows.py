@@ -1,0 +1,214 @@
+"""Reading sealed rows in batches by their keys, opening them, and writing them anew by compare and swap.
+
+A batch is one SELECT and one UPDATE, whatever its size. What is read here is never logged, and no message names it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Left
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.keyring import KEY_ID, KeyRing, UnreadableSecret, key_id_of
+from accounts.sealed import Place
+
+BATCH: Final = 1000  # rows: a sign-in may have to wait as long as one batch takes
+
+
+class Row(NamedTuple):
+    """One sealed row. `home` is the key of the row in which the ciphertext stands, `stated` the key id beside it."""
+
+    pk: UUID
+    owner: UUID
+    stored: str | None
+    stated: str
+    home: Any
+
+
+class Fault(NamedTuple):
+    """One row that does not open: where, whose, under which key, and why; never what it holds."""
+
+    place: str
+    table: str
+    row: str
+    owner: str
+    key_id: str
+    reason: str
+
+
+class NotWritten(Exception):
+    """A row that was just written does not read back as what was written: the database, or a trigger, changed it."""
+
+    def __init__(self, place: Place, row: UUID) -> None:
+        super().__init__(place.kind, row)
+        self.place, self.row = place, row
+
+    def __str__(self) -> str:
+        return f"{self.place.label}: row {self.row} does not read back as it was written"
+
+
+def not_under(place: Place, key_id: str) -> "QuerySet[Any]":
+    """The rows that are not under this key: by what the ciphertext says itself, and by the column beside it."""
+    rows = place.rows().annotate(start=Left("stored", len(key_id) + 1))
+    others: QuerySet[Any] = rows.filter(Q(stored=None) | ~Q(start=f"{key_id}$") | ~Q(**{place.key_id: key_id}))
+    return others
+
+
+def reachable(place: Place, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Those of them whose row beside is still there: an inner join."""
+    if place.beside is None:
+        return rows
+    relation, column, _key = place.beside
+    return rows.filter(**{f"{relation}__{column}__isnull": False})
+
+
+def held(place: Place, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    """The same, with both rows taken until the end of the transaction; what others hold is left out (PostgreSQL)."""
+    return reachable(place, rows).select_for_update(skip_locked=True)
+
+
+def read(place: Place, rows: "QuerySet[Any]", *, after: UUID | None, size: int = BATCH) -> list[Row]:
+    """The next `size` of these rows in the order of their keys."""
+    home = "pk" if place.beside is None else f"{place.beside[0]}_id"
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    found = rows.order_by("pk").values_list("pk", place.owner, "stored", place.key_id, home)[:size]
+    return [Row._make(values) for values in found]
+
+
+def batches(place: Place, *, size: int = BATCH) -> Iterator[list[Row]]:
+    """Every row of a place, batch by batch, in constant memory."""
+    after = None
+    while rows := read(place, place.rows(), after=after, size=size):
+        yield rows
+        after = rows[-1].pk
+
+
+@sensitive_variables()
+def open_row(ring: KeyRing, place: Place, row: Row, *, foreign: bool = False) -> str:
+    """The secret of one row. `foreign`: also what another site wrote, as ours would have. Raises UnreadableSecret."""
+    stored = row.stored or ""
+    secret = ring.unseal(stored, place.context(row.pk, row.owner), adopt_foreign=foreign)
+    return secret if "$" in stored else place.tidied(secret)
+
+
+def fault_of(place: Place, row: Row, error: UnreadableSecret) -> Fault:
+    """How a row that does not open is reported."""
+    return fault(place, row, error.reason, error.key_id)
+
+
+def fault(place: Place, row: Row, reason: str, key_id: str = "") -> Fault:
+    """A report of one row. The key is the one that the ciphertext names, else the one in the column."""
+    named = key_id or key_id_of(row.stored or "") or (row.stated if KEY_ID.fullmatch(row.stated) else "")
+    return Fault(place.label, place.home._meta.db_table, str(row.pk), str(row.owner), named, str(reason))
+
+
+@sensitive_variables()
+def write(place: Place, changes: Sequence[tuple[Row, str]], key_id: str) -> set[UUID]:
+    """Store new ciphertexts under this key wherever the old one still stands; returns the rows that were written.
+
+    Whoever changed a row meanwhile wins: it is left as it is.
+    """
+    if not changes:
+        return set()
+    if connection.vendor == "postgresql":
+        return _write_at_once(place, changes, key_id)
+    return {row.pk for row, new in changes if _write_one(place, row, new, key_id)}
+
+
+@sensitive_variables()
+def require_written(ring: KeyRing, place: Place, written: set[UUID]) -> None:
+    """Read these rows back, and open them. Raises NotWritten for the first that is not what it should be."""
+    size = len(written)
+    found = read(place, place.rows().filter(pk__in=written), after=None, size=size) if written else []
+    missing = written - {row.pk for row in found}
+    for row in found:
+        if row.stated != ring.primary_id or not _opens(ring, place, row):
+            raise NotWritten(place, row.pk)
+    if missing:
+        raise NotWritten(place, missing.pop())
+
+
+def _opens(ring: KeyRing, place: Place, row: Row) -> bool:
+    """Whether a row stands under the primary key and opens there."""
+    try:
+        ring.unseal(row.stored or "", place.context(row.pk, row.owner))
+    except UnreadableSecret:
+        return False
+    return key_id_of(row.stored or "") == ring.primary_id
+
+
+def _write_at_once(place: Place, changes: Sequence[tuple[Row, str]], key_id: str) -> set[UUID]:
+    """PostgreSQL: every row of the batch in one statement."""
+    homes, rows = [row.home for row, _new in changes], [row.pk for row, _new in changes]
+    old, new = [row.stored for row, _new in changes], [new for _row, new in changes]
+    with connection.cursor() as cursor:
+        if place.beside is None:
+            cursor.execute(_sql_within(place), [key_id, rows, old, new])
+        else:
+            key = place.beside[2]
+            cursor.execute(_sql_beside(place), [[key], homes, rows, old, new, key, key_id])
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def _sql_within(place: Place) -> str:
+    names = _names(place)
+    return (  # noqa: S608 (names of our own models)
+        "UPDATE {table} AS t SET {column} = n.new, {key_id} = %s"
+        " FROM unnest(%s::{pk_type}[], %s::text[], %s::text[]) AS n(id, old, new)"
+        " WHERE t.{pk} = n.id AND t.{column} = n.old RETURNING t.{pk}"
+    ).format(**names)
+
+
+def _sql_beside(place: Place) -> str:
+    """Both rows change or neither: the second UPDATE takes its rows from the first."""
+    names = _names(place)
+    return (  # noqa: S608 (names of our own models)
+        "WITH written AS (UPDATE {home} AS h SET {column} = jsonb_set(h.{column}, %s::text[], to_jsonb(n.new))"
+        " FROM unnest(%s::{home_type}[], %s::{pk_type}[], %s::text[], %s::text[]) AS n(home, id, old, new)"
+        " WHERE h.{home_pk} = n.home AND h.{column} ->> %s = n.old RETURNING n.id AS id)"
+        " UPDATE {table} AS t SET {key_id} = %s FROM written AS w WHERE t.{pk} = w.id RETURNING t.{pk}"
+    ).format(**names)
+
+
+def _names(place: Place) -> dict[str, str]:
+    """The names of tables and columns, quoted, and the types of the keys."""
+    column = place.ciphertext if place.beside is None else place.beside[1]
+    return {
+        "table": _quoted(place.model._meta.db_table),
+        "pk": _column(place.model, "pk"),
+        "pk_type": str(place.model._meta.pk.rel_db_type(connection)),
+        "key_id": _column(place.model, place.key_id),
+        "home": _quoted(place.home._meta.db_table),
+        "home_pk": _column(place.home, "pk"),
+        "home_type": str(place.home._meta.pk.rel_db_type(connection)),
+        "column": _column(place.home, column),
+    }
+
+
+def _column(model: type[Model], name: str) -> str:
+    field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    return _quoted(field.column)
+
+
+def _quoted(name: str) -> str:
+    return connection.ops.quote_name(name)
+
+
+def _write_one(place: Place, row: Row, new: str, key_id: str) -> bool:
+    """Elsewhere (SQLite, whose one writer holds everything anyway): row by row."""
+    unchanged = place.model._default_manager.filter(pk=row.pk)
+    if place.beside is None:
+        untouched = unchanged.filter(**{place.ciphertext: row.stored})
+        return untouched.update(**{place.ciphertext: new, place.key_id: key_id}) == 1
+    relation, column, key = place.beside
+    home = place.home._default_manager.filter(pk=row.home)
+    data: Any = home.values_list(column, flat=True).first()
+    same = isinstance(data, dict) and data.get(key) == row.stored
+    if not same or not unchanged.filter(**{relation: row.home}).exists():
+        return False
+    home.update(**{column: data | {key: new}})
+    return unchanged.update(**{place.key_id: key_id}) == 1

@@ -1,0 +1,232 @@
+"""`manage.py mfa_keys`: what each word says, with which exit code, and that no secret is among it."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+
+from accounts import key_census, keyring
+from accounts.flows import key_work
+from accounts.models import Binding, KeyCanary
+from audit.kinds import Kind
+from tests.accounts.sealed_scene import add_key, apps, damage, events, id_of, new_key, rotate, stored, under
+
+pytestmark = pytest.mark.django_db
+
+
+class Answer:
+    """What the command said, and its exit code."""
+
+    def __init__(self, *arguments: str) -> None:
+        out, err = StringIO(), StringIO()
+        self.code = 0
+        try:
+            call_command("mfa_keys", *arguments, stdout=out, stderr=err)
+        except SystemExit as end:
+            self.code = end.code
+        except CommandError as refusal:
+            self.code = refusal.returncode
+            err.write(str(refusal))
+        self.out, self.err = out.getvalue(), err.getvalue()
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def test_a_new_key_is_printed_with_where_to_put_it_and_logged_nowhere(caplog, settings):
+    caplog.set_level("DEBUG")
+    answer = Answer("generate")
+    key = answer.out.strip()
+    assert Fernet(key)
+    assert id_of(key) in answer.err
+    for place in ("MFA_ENCRYPTION_KEYS=", "docker-compose.yml", "MFA_ENCRYPTION_KEYS_FILE="):
+        assert place in answer.err
+    assert key not in caplog.text + answer.err
+    assert key not in settings.MFA_ENCRYPTION_KEYS
+    made = Answer("generate", "--json").json
+    assert made["id"] == id_of(made["key"])
+
+
+def test_a_key_can_be_made_while_there_is_none(settings):
+    settings.MFA_ENCRYPTION_KEYS = []
+    assert Fernet(Answer("generate").out.strip())
+
+
+def test_every_word_has_help_with_examples(capsys):
+    for word in ("generate", "status", "rotate", "verify"):
+        with pytest.raises(SystemExit) as end:
+            call_command("mfa_keys", word, "--help")
+        assert end.value.code == 0
+        told = capsys.readouterr().out
+        assert "Examples:" in told
+        assert "Exit codes:" in told
+        assert "--json" in told
+
+
+@pytest.mark.security(86)
+def test_status_says_what_hangs_on_which_key_and_which_may_go(settings, clock):
+    old = keyring.primary_key_id()
+    secrets = apps(3)
+    clock.forward(timedelta(days=2))
+    first, *_rest = secrets
+    primary = add_key(settings)
+    document = (before := Answer("status", "--json")).json
+    assert before.code == 1
+    assert [(key["id"], key["role"], key["canary"], key["may_retire"]) for key in document["keys"]] == [
+        (primary, "primary", True, False),
+        (old, "decrypt-only", True, False),
+    ]
+    tally = document["keys"][1]["rows"]["authenticator apps"]
+    assert (tally["rows"], tally["oldest"] <= tally["newest"]) == (3, True)
+    assert "3 rows need it" in document["keys"][1]["hint"]
+    rotate()
+    after = Answer("status")
+    assert after.code == 0
+    assert f"{primary}  primary, canary ok" in after.out
+    assert "3  authenticator apps, sealed " in after.out
+    assert "Nothing needs it: mfa_keys retire may go on." in after.out
+    assert stored(first)[9:] not in after.out
+    assert Answer("status", "--json").json["keys"][1]["may_retire"] is True
+
+
+@pytest.mark.security(86)
+def test_status_names_keys_that_are_needed_and_absent(settings):
+    apps(2)
+    old = keyring.primary_key_id()
+    add_key(settings)
+    settings.MFA_ENCRYPTION_KEYS = settings.MFA_ENCRYPTION_KEYS[:1]
+    answer = Answer("status")
+    assert answer.code == 1
+    assert f"{old}  missing, canary does not open" in answer.out
+    assert "2 rows need it: put it back" in answer.out
+    assert key_census.needed_but_absent() == [old]
+
+
+@pytest.mark.security(7, 87)
+def test_status_counts_what_another_site_left_and_shows_none_of_it(settings):
+    secrets = list(apps(4))
+    bare = Fernet(settings.MFA_ENCRYPTION_KEYS[0]).encrypt(b"JBSWY3DPEHPK3PXP").decode()
+    damage(secrets[0], "JBSWY3DPEHPK3PXP")
+    damage(secrets[1], bare)
+    damage(secrets[2], "")
+    Binding.objects.filter(person=secrets[3]).update(sealed_under="deadbeef")
+    stranger = apps(1)
+    Binding.objects.filter(person__in=stranger).delete()
+    answer = Answer("status")
+    for words in (
+        "1  authenticator apps stand in plain text",
+        "1  authenticator apps are bare Fernet tokens",
+        "1  authenticator apps hold nothing",
+        "1  authenticator apps name another key",
+        "1  allauth's totp wait for mfa_keys adopt",
+    ):
+        assert words in answer.out
+    assert answer.code == 1
+    assert "JBSWY3DP" not in answer.out + Answer("status", "--json").out
+    assert bare not in answer.out
+
+
+def test_status_of_a_wrong_key_says_so_and_changes_nothing(settings):
+    apps(1)
+    before = list(KeyCanary.objects.values())
+    settings.MFA_ENCRYPTION_KEYS = [new_key()]
+    answer = Answer("status")
+    assert (answer.code, "The key canary is unreadable." in answer.out) == (1, True)
+    assert list(KeyCanary.objects.values()) == before
+
+
+@pytest.mark.security(86)
+def test_verify_opens_every_row_and_reports_each_that_does_not(settings):
+    secrets = list(apps(5))
+    assert (Answer("verify").code, events(Kind.KEY_VERIFIED)[-1].payload["opened"]) == (0, 5)
+    copied = damage(secrets[0], stored(secrets[1]))
+    plain = damage(secrets[2], "JBSWY3DPEHPK3PXP")
+    Binding.objects.filter(person=secrets[3]).update(sealed_under="deadbeef")
+    answer = Answer("verify")
+    assert answer.code == 1
+    assert "2 opened, 3 did not" in answer.out
+    assert f"row {copied.pk} of mfa_authenticator, owner {secrets[0].pk}" in answer.err
+    assert f"row {plain.pk}" in answer.err
+    assert "misfiled" in answer.err
+    assert "JBSWY3DP" not in answer.err + answer.out
+    assert len(events(Kind.KEY_SECRET_UNREADABLE)) == 3
+    document = Answer("verify", "--json").json
+    assert {fault["reason"] for fault in document["faults"]} == {"wrong_context", "foreign", "misfiled"}
+    assert set(document["faults"][0]) == {"place", "table", "row", "owner", "key_id", "reason"}
+
+
+def test_verify_reports_what_nothing_of_ours_takes_care_of(settings):
+    [person] = apps(1)
+    Binding.objects.all().delete()
+    settings.MFA_ADOPT_FOREIGN_SECRETS = True
+    answer = Answer("verify")
+    assert answer.code == 1
+    assert f"of mfa_authenticator, owner {person.pk}: not_adopted" in answer.err
+    assert Authenticator.objects.count() == 1
+
+
+@pytest.mark.security(86)
+def test_rotate_says_what_it_did_and_dry_run_changes_nothing(settings):
+    secrets = apps(3)
+    old = keyring.primary_key_id()
+    primary = add_key(settings)
+    dry = Answer("rotate", "--dry-run")
+    assert (dry.code, "3 rows are not under the first key" in dry.out, under(secrets)) == (0, True, {old})
+    assert not events(Kind.KEY_ROTATION_STARTED)
+    answer = Answer("rotate", "--batch", "2")
+    assert (answer.code, under(secrets)) == (0, {primary})
+    assert "authenticator apps: 2 of 3" in answer.out
+    assert "3 sealed anew, 0 do not open, 0 left" in answer.out
+    assert Answer("rotate", "--json").json == {"total": 0, "done": 0, "unreadable": 0, "left": 0, "faults": []}
+
+
+def test_a_dry_run_with_a_key_nobody_has_seen_yet_leaves_no_canary(settings):
+    settings.MFA_ENCRYPTION_KEYS = [new_key(), *settings.MFA_ENCRYPTION_KEYS]
+    before = KeyCanary.objects.count()
+    Answer("rotate", "--dry-run")
+    assert KeyCanary.objects.count() == before
+
+
+def test_rotate_exits_non_zero_while_something_is_left(settings):
+    damage(next(iter(apps(2))), "")
+    add_key(settings)
+    answer = Answer("rotate")
+    assert answer.code == 1
+    assert "1 sealed anew, 1 do not open, 1 left" in answer.out
+    assert "malformed" in answer.err
+
+
+@pytest.mark.parametrize("fault", ["wrong key", "no ring", "wrong order"])
+def test_what_cannot_be_begun_is_refused_with_what_mends_it(settings, fault):
+    apps(1)
+    if fault == "wrong order":
+        add_key(settings)
+        settings.MFA_ENCRYPTION_KEYS = settings.MFA_ENCRYPTION_KEYS[::-1]
+    else:
+        settings.MFA_ENCRYPTION_KEYS = [new_key()] if fault == "wrong key" else ["nonsense"]
+    answer = Answer("rotate")
+    assert answer.code == 2
+    assert "MFA_ENCRYPTION_KEYS" in answer.err
+    assert not any(key in answer.err for key in settings.MFA_ENCRYPTION_KEYS)
+
+
+@pytest.mark.parametrize("number", ["0", "33", "two", "1.5", "-1"])
+def test_wrong_arguments_are_refused(number):
+    with pytest.raises(CommandError, match="a whole number from 1 to 32"):
+        call_command("mfa_keys", "rotate", "--workers", number)
+
+
+def test_the_same_row_is_told_once_however_often_it_is_met():
+    [person] = apps(1)
+    binding = damage(person, "")
+    fault = key_work.Fault("apps", "mfa_authenticator", str(binding.pk), str(person.pk), "", "malformed")
+    report = key_work.Report()
+    told = [report.add(key_work.Step("apps", 0, (fault,))).faults for _ in range(3)]
+    assert told == [(fault,), (), ()]
+    assert report.unreadable == 1
+    assert len(events(Kind.KEY_SECRET_UNREADABLE)) == 1

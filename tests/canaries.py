@@ -1,0 +1,126 @@
+"""Secrets that a test pushed through the site, and every place in which one of them could still be read."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from django.contrib import admin
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+LEAST: int = 12  # characters of a secret that is looked for in every spelling; shorter ones would be found by accident
+
+
+@dataclass
+class Canaries:
+    """Secrets by what they are. `where` says for each in which mails (words of the subject) it may stand."""
+
+    known: dict[str, set[str]] = field(default_factory=dict)
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def note(self, name: str, secret: str, *, mailed: str = "") -> str:
+        """Look for this secret from now on."""
+        assert secret, name
+        self.known.setdefault(name, set()).add(secret)
+        if mailed:
+            self.where[name] = (*self.where.get(name, ()), mailed)
+        return secret
+
+    def found(self, text: str, *, but: Iterable[str] = ()) -> list[str]:
+        """The names of those that can be read in a text, in whatever spelling."""
+        return sorted(
+            name
+            for name, secrets in self.known.items()
+            if name not in but and any(_stands_in(text, secret) for secret in secrets)
+        )
+
+    def found_in_mail(self, subject: str, body: str) -> list[str]:
+        """As `found`, but for what this very mail is there to bring."""
+        brought = [name for name, subjects in self.where.items() if any(words in subject for words in subjects)]
+        return self.found(f"{subject}\n{body}", but=brought)
+
+
+def spellings(secret: str) -> set[str]:
+    """The secret in clear, without its separators, and its bytes as base32, base64, hex and in a URL."""
+    plain = {secret, re.sub(r"[\s-]", "", secret)}
+    raw = {text.encode() for text in plain} | _decoded(secret)
+    found = {form for text in plain for form in (text, text.lower(), text.upper(), quote(text, ""), quote_plus(text))}
+    for data in raw:
+        found |= {data.hex(), data.hex().upper(), base64.b32encode(data).decode().rstrip("=")}
+        found |= {encode(data).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return {form for form in found if len(form) >= LEAST}
+
+
+def _decoded(secret: str) -> set[bytes]:
+    """The bytes that a secret in base32 or base64 stands for."""
+    bare = re.sub(r"[\s-]", "", secret)
+    found = set()
+    if re.fullmatch(r"[A-Z2-7]{16,}=*", bare):
+        found.add(base64.b32decode(bare + "=" * (-len(bare) % 8)))
+    if re.fullmatch(r"[A-Za-z0-9_-]{40,}=*", secret):
+        found.add(base64.urlsafe_b64decode(secret.rstrip("=") + "=" * (-len(secret.rstrip("=")) % 4)))
+    return found
+
+
+def _stands_in(text: str, secret: str) -> bool:
+    """Whether it can be read there; a code of a few digits only where it stands by itself."""
+    if len(secret) < LEAST:
+        return re.search(rf"(?<![0-9A-Za-z._-]){re.escape(secret)}(?![0-9A-Za-z._-])", text) is not None
+    return any(form in text for form in spellings(secret))
+
+
+# -- where to look -----------------------------------------------------------------------------------------------
+
+
+def tables() -> Iterator[tuple[str, str]]:
+    """Every table of the database with all that stands in it."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  # nosec B608
+            yield table, "\n".join(_cell(value) for row in cursor.fetchall() for value in row)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        return f"{bytes(value).hex()} {bytes(value).decode('latin-1')}"
+    return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def cached() -> str:
+    """All that the cache of this process holds."""
+    return repr(dict(getattr(cache, "_cache", {})))
+
+
+def dumped() -> str:
+    """What `dumpdata` prints."""
+    out = io.StringIO()
+    call_command("dumpdata", stdout=out)
+    return out.getvalue()
+
+
+def admin_pages(client: Client) -> Iterator[tuple[str, str]]:
+    """Every list of the admin, and the page of everything in it."""
+    for model in admin.site._registry:
+        yield from _of_model(client, model)
+
+
+def _of_model(client: Client, model: type[Model]) -> Iterator[tuple[str, str]]:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    yield f"{name}_changelist", client.get(reverse(f"{name}_changelist")).content.decode()
+    for thing in model._default_manager.all()[:200]:
+        key = getattr(thing, "public_id", thing.pk)
+        for page in ("change", "history"):
+            try:
+                url = reverse(f"{name}_{page}", args=[key])
+            except NoReverseMatch:
+                continue
+            yield url, client.get(url).content.decode()

@@ -1,0 +1,286 @@
+"""Secrets are pushed through every flow there is, and then looked for everywhere: zero hits (security 7, 87).
+
+What is looked for is in `tests/canaries.py`: in clear, in base32, base64, hex and URL encoding.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings as site
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.authenticators import totp
+from accounts.flows import access_passes, caller_checks, invitations, people, reset, verification
+from accounts.flows.caller_checks import Side
+from accounts.models import PendingEnrolment, User
+from audit.models import AuditEvent
+from config.logs import JSONFormatter, RequestFilter
+from tests import canaries
+from tests.accounts import admission_scene
+from tests.canaries import Canaries
+from tests.factories import AdministratorFactory, TenantFactory, next_code, verified_client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.security(7), pytest.mark.security(87)]
+FIRST, SECOND = "the canary sings at dawn", "the canary sleeps at noon"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that is logged, as the site formats it, from the lowest level on."""
+    written, root = io.StringIO(), logging.getLogger()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JSONFormatter())
+    handler.addFilter(RequestFilter())
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield written
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+class Walk:
+    """One person's way through every flow; each secret that comes up is noted where it does."""
+
+    def __init__(self, known: Canaries, commit: Any) -> None:
+        self.known, self.commit = known, commit
+        self.administrator = AdministratorFactory(tenant=TenantFactory(rules={"trusted_browser_days": 7}))
+        self.office = verified_client(self.administrator)
+        self.person = people.add(
+            email="canary@example.com",
+            name="Canary",
+            tenant=self.administrator.tenant,
+            role="user",
+            actor=self.administrator,
+        )
+        self.client = Client(HTTP_HOST="localhost")
+
+    # -- steps -------------------------------------------------------------------------------------------------
+
+    def be_invited(self) -> None:
+        with self.commit(execute=True):
+            invitations.invite(self.person, actor=self.administrator)
+        link = self.link("invitation", "Welcome")
+        self.post(link, {"password1": self.password(FIRST), "password2": FIRST})
+
+    def enrol(self) -> None:
+        page = self.client.get(reverse("mfa_activate_totp")).content.decode()
+        self.secret = self.known.note("seed of an app", re.search(r'data-plain="([A-Z2-7]+)"', page).group(1))  # type: ignore[union-attr]
+        code = self.known.note("code of an app", totp.code_at(self.secret, totp.step_at(timezone.now())))
+        shown = self.post(reverse("mfa_activate_totp"), {"code": code}).content.decode()
+        self.codes = list(dict.fromkeys(re.findall(r'name="codes" value="([^"]+)"', shown)))
+        assert len(self.codes) == 10, shown
+        for each in self.codes:
+            self.known.note("recovery code", each)
+        self.post(reverse("mfa_download_recovery_codes"), {"codes": self.codes})
+        self.post(reverse("mfa_view_recovery_codes"), {"saved": "on"})
+
+    def sign_in(self, password: str) -> None:
+        self.client = Client(HTTP_HOST="localhost")
+        self.post(reverse("account_login"), {"login": self.person.email, "password": password})
+
+    def mistype_the_password(self) -> None:
+        wrong = self.known.note("wrong password", "0wrong-wrong-wrong")
+        self.post(reverse("account_login"), {"login": self.person.email, "password": wrong})
+
+    def give_app_code(self) -> None:
+        self.post(reverse("mfa_authenticate"), {"method": "totp", "code": "000000"})
+        code = self.known.note("code of an app", next_code(self.secret))
+        self.post(reverse("mfa_authenticate"), {"method": "totp", "code": code, "trust": "on"})
+
+    def give_recovery_code(self) -> None:
+        self.post(reverse("mfa_authenticate"), {"method": "recovery_code", "code": self.codes[0]})
+
+    def forget_the_password(self) -> None:
+        with self.commit(execute=True):
+            self.post(reverse("account_reset_password"), {"email": self.person.email})
+        link = self.link("password reset", "password")
+        self.post(link, {"password1": self.password(SECOND), "password2": SECOND})
+
+    def be_called(self) -> None:
+        with self.commit(execute=True):
+            check = caller_checks.start(self.person, actor=self.administrator, ticket="T-1")
+            caller_checks.mail_codes(check, actor=self.administrator)
+        for side in Side:
+            code = caller_checks.code_of(check, side, timezone.now())
+            self.known.note("code of a call", code, mailed="codes for the call")
+        caller_checks.recognise_agent(check, self.person, caller_checks.code_of(check, Side.AGENT, timezone.now()))
+
+    def be_reset(self) -> None:
+        with self.commit(execute=True):
+            session = admission_scene.fresh(self.administrator)
+            reset.reset(self.person, actor=self.administrator, session=session, reason="lost", verified_how="seen")
+
+    def open_the_link(self) -> None:
+        token = self.known.note("enrolment link", admission_scene.token_in_mail(), mailed="")
+        self.known.where["enrolment link"] = ("Set up your two-step verification again", "set up", "Set up")
+        self.client.get(reverse("accounts_enrolment_link", args=[token]))
+        self.post(reverse("mfa_enrolment_link"), {})
+
+    def give_a_pass(self) -> None:
+        held = admission_scene.issued(self.person, self.administrator)
+        session = admission_scene.fresh(self.administrator)
+        shown = access_passes.show(held, actor=self.administrator, session=session)
+        self.known.note("access pass", shown)
+        self.post(reverse("mfa_enrolment_guarded"), {"code": "WRONG-PASS-XX"})
+        self.post(reverse("mfa_enrolment_guarded"), {"code": shown})
+
+    # -- what they share ---------------------------------------------------------------------------------------
+
+    def post(self, url: str, data: dict[str, Any]) -> Any:
+        with self.commit(execute=True):
+            answer = self.client.post(url, data)
+        for name, cookie in self.client.cookies.items():
+            if name in (site.SESSION_COOKIE_NAME, site.CSRF_COOKIE_NAME) and cookie.value:
+                self.known.note(f"cookie {name}", cookie.value)
+        return answer
+
+    def password(self, words: str) -> str:
+        return self.known.note("password", words)
+
+    def link(self, name: str, subject: str) -> str:
+        """The path of the newest mailed link; its token is a secret everywhere but in that mail."""
+        body = next(one.body for one in reversed(mail.outbox) if subject in one.subject)
+        path = re.search(r"https?://[^/]+(/accounts/\S+)", body).group(1)  # type: ignore[union-attr]
+        self.known.note(name, path.rstrip("/").rpartition("/")[2], mailed=subject)
+        return path
+
+
+@pytest.fixture
+def walked(django_capture_on_commit_callbacks: Any, log: io.StringIO) -> tuple[Canaries, Walk, io.StringIO]:
+    """The whole way, with a break at which the site fails while it holds a code."""
+    known = Canaries()
+    for name in ("MFA_ENCRYPTION_KEYS", "AUDIT_HMAC_KEYS"):
+        for key in getattr(site, name):
+            known.note(name, key)
+    known.note("SECRET_KEY", site.SECRET_KEY)
+    walk = Walk(known, django_capture_on_commit_callbacks)
+    walk.be_invited()
+    walk.mistype_the_password()
+    walk.sign_in(FIRST)
+    walk.enrol()
+    walk.sign_in(FIRST)
+    walk.give_app_code()
+    walk.sign_in(FIRST)
+    walk.give_recovery_code()
+    walk.forget_the_password()
+    walk.be_called()
+    walk.be_reset()
+    walk.sign_in(SECOND)
+    walk.open_the_link()
+    walk.enrol()
+    walk.be_reset()
+    walk.sign_in(SECOND)
+    walk.give_a_pass()
+    walk.enrol()
+    return known, walk, log
+
+
+def test_the_way_was_gone(walked: tuple[Canaries, Walk, io.StringIO]) -> None:
+    """Else nothing would be found because nothing happened."""
+    known, _walk, log = walked
+    kinds = set(AuditEvent.objects.values_list("kind", flat=True))
+    assert kinds >= {
+        "invitation:accepted",
+        "authenticator:added",
+        "second_factor:accepted",
+        "recovery_codes:used",
+        "password:reset",
+        "caller_check:started",
+        "mfa:reset",
+        "enrolment_link:used",
+        "access_pass:used",
+    }
+    assert {name: len(secrets) for name, secrets in known.known.items() if name.startswith(("seed", "recovery"))} == {
+        "seed of an app": 3,
+        "recovery code": 30,
+    }
+    assert log.getvalue()
+
+
+def test_no_table_no_cache_no_log_and_no_dump_shows_a_secret(walked: tuple[Canaries, Walk, io.StringIO]) -> None:
+    known, _walk, log = walked
+    places = [*canaries.tables(), ("the cache", canaries.cached()), ("the log", log.getvalue())]
+    found = {place: names for place, text in [*places, ("dumpdata", canaries.dumped())] if (names := known.found(text))}
+    assert found == {}
+
+
+def test_no_mail_brings_another_secret_than_its_own(walked: tuple[Canaries, Walk, io.StringIO]) -> None:
+    known, *_rest = walked
+    found = {}
+    for message in mail.outbox:
+        body = message.body + "".join(str(part[0]) for part in message.alternatives)
+        if names := known.found_in_mail(message.subject, body):
+            found[message.subject] = names
+    assert found == {} and mail.outbox
+
+
+def test_no_page_of_the_admin_shows_a_secret(walked: tuple[Canaries, Walk, io.StringIO]) -> None:
+    known, walk, _log = walked
+    User.objects.filter(pk=walk.administrator.pk).update(is_superuser=True)
+    root = verified_client(AdministratorFactory(is_superuser=True))
+    pages = dict(canaries.admin_pages(root))
+    assert {url: names for url, text in pages.items() if (names := known.found(text))} == {}
+    assert len(pages) > 50
+
+
+def test_a_failure_tells_neither_its_page_nor_the_log(
+    walked: tuple[Canaries, Walk, io.StringIO], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    known, walk, log = walked
+    settings.DEBUG = False
+
+    def fail(person: User, method: Any, entered: str) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(verification, "check_code", fail)
+    walk.sign_in(SECOND)
+    walk.client.raise_request_exception = False
+    code = known.note("code in a failure", next_code(walk.secret))
+    answer = walk.client.post(reverse("mfa_authenticate"), {"method": "totp", "code": code})
+    assert answer.status_code == 500
+    assert "a fault of ours" in log.getvalue()
+    assert known.found(answer.content.decode(), but=["cookie csrftoken"]) == known.found(log.getvalue()) == []
+
+
+def test_an_enrolment_that_is_left_is_purged(
+    walked: tuple[Canaries, Walk, io.StringIO],
+) -> None:
+    known, walk, _log = walked
+    walk.be_reset()
+    walk.sign_in(SECOND)
+    walk.give_a_pass()
+    page = walk.client.get(reverse("mfa_activate_totp")).content.decode()
+    known.note("seed left behind", re.search(r'data-plain="([A-Z2-7]+)"', page).group(1))  # type: ignore[union-attr]
+    assert PendingEnrolment.objects.count() == 1
+    assert [table for table, text in canaries.tables() if known.found(text)] == []
+    with time_machine.travel(timezone.now() + timedelta(minutes=16), tick=False):
+        call_command("purge_expired")
+    assert not PendingEnrolment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+        "jbswy3dpehpk3pxpjbswy3dpehpk3pxp",
+        "SkJTV1kzRFBFSFBLM1BYUEpCU1dZM0RQRUhQSzNQWFA",
+        "48656c6c6f21deadbeef48656c6c6f21deadbeef",
+    ],
+)
+def test_a_secret_is_found_in_every_spelling(said: str) -> None:
+    """The search itself finds what is there: clear, small, base64 of the text, hex of the bytes."""
+    known = Canaries()
+    known.note("seed", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    assert known.found(f"<td>{said}</td>") == ["seed"]
+    assert known.found("<td>JBSWY3DPEHPK</td>") == []

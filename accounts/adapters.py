@@ -16,6 +16,7 @@ from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts import notices
 from accounts.assurance import Method
 from accounts.authenticators.webauthn_ceremonies import UserVerification
 from accounts.authenticators.webauthn_demands import KeyDemands
@@ -24,7 +25,6 @@ from accounts.flows import people, sign_in, throttles
 from accounts.gates import Explanation
 from accounts.models import Binding, User
 from accounts.models.people import normalise_address
-from accounts.notices import when_committed
 from audit.context import client_ip
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
@@ -36,6 +36,16 @@ LONGEST_ADDRESS = 254  # characters
 
 # What a policy calls a method, and what allauth calls it in MFA_SUPPORTED_TYPES.
 SUPPORTED_TYPE = {Method.WEBAUTHN: "webauthn", Method.TOTP: "totp", Method.RECOVERY_CODE: "recovery_codes"}
+
+
+# allauth's notices, and the ones of ours that take their place; another one would be a fault.
+NOTICES = {
+    "account/email/password_changed": "password_changed",
+    "account/email/password_set": "password_changed",
+    "account/email/password_reset": "password_changed",
+    "account/email/email_changed": "address_changed",
+    "account/email/email_deleted": "address_removed",
+}
 
 
 class EncryptedMFAAdapter(DefaultMFAAdapter):
@@ -194,9 +204,19 @@ class AccountAdapter(DefaultAccountAdapter):
             return
         super().send_confirmation_mail(request, emailconfirmation, signup)
 
-    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
-        """allauth's notices (password and addresses): after commit, and never in the way of the request."""
-        when_committed(super().send_notification_mail, *args, **kwargs)
+    def send_notification_mail(
+        self, template_prefix: str, user: Any, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """allauth's notices become ours: to every verified address and one that is leaving (security 56)."""
+        told = context or {}
+        notices.send(
+            NOTICES[template_prefix],
+            user,
+            what=told.get("deleted_email", ""),
+            also=[address for name, address in told.items() if name in ("deleted_email", "from_email")],
+            before=told.get("from_email", ""),
+            after=told.get("to_email", ""),
+        )
 
     def set_password(self, user: Any, password: str) -> None:
         people.set_password(user, password)

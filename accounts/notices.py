@@ -5,7 +5,7 @@ no link that signs in. A notice is a row for each address, written with what it 
 committed, and again and again for three days while the mail server will not have it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -43,10 +43,13 @@ _SIGNER: Final = Signer(salt="accounts.notices")
 _LONGEST_TOKEN: Final = 100  # characters
 
 
-def send(name: str, person: User, *, what: str = "", by_other: bool = False, **more: Any) -> None:
+def send(
+    name: str, person: User, *, what: str = "", by_other: bool = False, also: Iterable[str] = (), **more: Any
+) -> None:
     """Owe the notice `accounts/mail/<name>` to every verified address of a person; it goes out once this commits.
 
-    `by_other`: somebody else acted (an administrator), so the request's address says nothing about this person.
+    `also`: addresses that were theirs until now. `by_other`: somebody else acted (an administrator), so the request's
+    address says nothing about this person.
     `more` is what else the notice tells: numbers, texts, or lists of entries with an `until`, as JSON has them.
     """
     here = context.current()
@@ -57,7 +60,8 @@ def send(name: str, person: User, *, what: str = "", by_other: bool = False, **m
         "agent": "" if by_other else here.user_agent,
         **more,
     }
-    addresses = person.emailaddress_set.filter(verified=True).order_by("pk").values_list("email", flat=True)
+    verified = person.emailaddress_set.filter(verified=True).order_by("pk").values_list("email", flat=True)
+    addresses = dict.fromkeys([*verified, *also])
     owed = [Notice(person=person, address=address, name=name, facts=facts) for address in addresses]
     Notice.objects.bulk_create(owed)
     if owed:

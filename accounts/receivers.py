@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.signals import m2m_changed, post_migrate, pre_delete
 from django.dispatch import receiver
 
-from accounts import canary
+from accounts import canary, notices
 from accounts.flows import people
 from accounts.models import User
 from audit.kinds import Kind
@@ -26,6 +26,7 @@ def password_was_reset(sender: Any, user: User, **kwargs: Any) -> None:
 @receiver(signals.email_added)
 def address_was_added(sender: Any, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
     record(Kind.EMAIL_ADDED, actor=user, target=user, email=email_address.email)
+    notices.send("address_added", user, what=email_address.email)
 
 
 @receiver(signals.email_changed)

@@ -19,7 +19,15 @@ from accounts.flows import invitations, password_reset, people
 from accounts.models import AddressAnchor, Role, Session, Tenant, TenantDomain, User
 from accounts.models.people import address_digest
 from audit.models import AuditEvent
-from tests.factories import PASSWORD, AdministratorFactory, TenantFactory, UserFactory, client_of, enrol_totp
+from tests.factories import (
+    PASSWORD,
+    AdministratorFactory,
+    TenantFactory,
+    UserFactory,
+    client_of,
+    enrol_totp,
+    verified_client,
+)
 
 pytestmark = pytest.mark.django_db
 GOOD = "a fine long pass phrase"
@@ -422,3 +430,39 @@ def test_two_who_sign_up_with_one_address_at_once_are_one_person(monkeypatch):
     assert response["Location"] == reverse("account_email_verification_sent")
     assert mail.outbox[-1].to == [person.email]
     assert User.objects.filter(email=person.email).count() == 1
+
+
+@pytest.mark.security(56)
+def test_a_changed_password_is_told_at_every_verified_address(django_capture_on_commit_callbacks):
+    person = UserFactory()
+    EmailAddress.objects.create(user=person, email="second@example.com", verified=True)
+    EmailAddress.objects.create(user=person, email="unproved@example.com", verified=False)
+    client = Client()
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("account_reset_password"), {"email": person.email})
+    link = re.search(r"/accounts/password/reset/key/[^\s]+", mail.outbox[-1].body).group()
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(link, {"password1": "another long pass phrase", "password2": "another long pass phrase"})
+    told = [message.to[0] for message in mail.outbox if "password was changed" in message.subject]
+    assert sorted(told) == sorted([person.email, "second@example.com"])
+
+
+@pytest.mark.security(56)
+def test_addresses_that_come_and_go_are_told_at_the_others_and_at_the_one_that_goes(
+    django_capture_on_commit_callbacks,
+):
+    person = UserFactory()
+    client = verified_client(person)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("account_email"), {"action_add": "", "email": "new@example.com"})
+    assert [m.to for m in mail.outbox if "address was added" in m.subject] == [[person.email]]
+    EmailAddress.objects.filter(email="new@example.com").update(verified=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("account_email"), {"action_primary": "", "email": "new@example.com"})
+    told = [m for m in mail.outbox if "main mail address was changed" in m.subject]
+    assert sorted(m.to[0] for m in told) == sorted([person.email, "new@example.com"])
+    assert all(person.email in m.body and "new@example.com" in m.body for m in told)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("account_email"), {"action_remove": "", "email": person.email})
+    told = [m.to[0] for m in mail.outbox if "address was removed" in m.subject]
+    assert sorted(told) == sorted([person.email, "new@example.com"])

@@ -284,6 +284,8 @@ TENANT_MAIL = {
     "url": "https://id.example.com/accounts/2fa/enrol/",
     "ticket": "T-1 & <b>",
     "sessions": 2,
+    "before": "old@acme.example",
+    "after": "new@acme.example",
     "agent_code": "123456",
     "person_code": "654321",
     "excludes": [

@@ -13,10 +13,10 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from accounts import notices
+from accounts import browser_cookie, notices
 from accounts.assurance import Method
 from accounts.authenticators.webauthn_ceremonies import UserVerification
 from accounts.authenticators.webauthn_demands import KeyDemands
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
 LONGEST_ADDRESS = 254  # characters
+_BROWSER = "browser_name"  # what the browser is called from this sign-in on, until the answer carries it
 
 # What a policy calls a method, and what allauth calls it in MFA_SUPPORTED_TYPES.
 SUPPORTED_TYPE = {Method.WEBAUTHN: "webauthn", Method.TOTP: "totp", Method.RECOVERY_CODE: "recovery_codes"}
@@ -119,6 +120,18 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         """Whether this person may sign in with a passkey and no password."""
         return False
 
+    def trusted_browser_days(self, person: User) -> int:
+        """For how many days a browser of this person would be trusted, were it from now on; 0: not at all."""
+        return 0
+
+    def is_let_in_by_proof(self, person: User, session: "SessionStore") -> bool:
+        """Whether what this session proved is enough by itself, with no grace, exclude or trusted browser behind it."""
+        return False
+
+    def removable(self, person: User) -> frozenset[uuid.UUID]:
+        """The authenticators that `may_remove` is true of."""
+        return frozenset()
+
     def contact(self, person: User) -> str:
         """Whom this person asks for help; empty where the tenant has not said."""
         return ""
@@ -164,7 +177,14 @@ class AccountAdapter(DefaultAccountAdapter):
         """The one place where a session comes to be somebody's (security 59)."""
         with unit_of_work():
             super().login(request, user)
-            sign_in.complete(user, request.session)  # type: ignore[arg-type]
+            token = browser_cookie.token_in(request)
+            vars(request)[_BROWSER] = sign_in.complete(user, request.session, token=token)  # type: ignore[arg-type]
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        """The answer to a sign-in, which alone gives a browser its name; not before somebody is signed in."""
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        browser_cookie.give(response, vars(request)[_BROWSER])
+        return response
 
     def logout(self, request: HttpRequest) -> None:
         sign_in.sign_out(request)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from accounts import notices
-from accounts.flows import throttles
+from accounts.flows import browsers, throttles
 from accounts.models import AccessPass, Ceremony, EnrolmentLink, Invitation, PendingEnrolment, Session
 
 KEPT: Final = timedelta(days=30)  # what became of a pass stays to be seen for a while
@@ -24,6 +24,7 @@ _EXPIRED: Final[dict[str, Expired]] = {
     "invitations": lambda now: Invitation.objects.filter(expires_at__lt=now),
     "counters": throttles.idle,
     "notices": notices.expired,
+    "browsers": browsers.forgotten,
 }
 
 

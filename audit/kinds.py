@@ -42,6 +42,10 @@ class Kind(StrEnum):
     REAUTHENTICATION_THROTTLED = "reauthentication:throttled"
     SESSION_ENDED = "session:ended"
     SIGNED_OUT = "session:signed_out"
+    BROWSER_FIRST_SEEN = "browser:first_seen"
+    BROWSER_TRUSTED = "browser:trusted"
+    BROWSER_TRUST_USED = "browser:trust_used"
+    BROWSER_TRUST_ENDED = "browser:trust_ended"
     PASSWORD_CHANGED = "password:changed"  # noqa: S105  # nosec B105
     PASSWORD_RESET_REQUESTED = "password:reset_requested"  # noqa: S105  # nosec B105
     PASSWORD_RESET = "password:reset"  # noqa: S105  # nosec B105

@@ -194,6 +194,8 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "config.views.csrf_failure"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
 ENROLMENT_LINK_COOKIE_NAME = "__Host-enrolment" if SITE_IS_HTTPS else "enrolment"
+BROWSER_COOKIE_NAME = "__Host-browser" if SITE_IS_HTTPS else "browser"  # see accounts.flows.browsers
+BROWSER_COOKIE_AGE = 400 * 24 * 60 * 60  # seconds: the longest that browsers keep a cookie
 if SITE_IS_HTTPS:
     SESSION_COOKIE_NAME = "__Host-session"
     CSRF_COOKIE_NAME = "__Host-csrf"

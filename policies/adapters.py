@@ -14,7 +14,8 @@ from accounts.authenticators.webauthn_ceremonies import UserVerification
 from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.gates import Explanation
 from accounts.models import User
-from policies import demands, enforcement, explanations, facts, groups, sensitive
+from policies import demands, enforcement, engine, explanations, facts, groups, sensitive
+from policies.terms import Outcome, Reason
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -36,6 +37,13 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
         return found.rules is not None and sensitive.allows_removal(
             found.rules, found.facts, binding_id, timezone.now()
         )
+
+    def removable(self, person: User) -> frozenset[uuid.UUID]:
+        found, now = facts.situation(person), timezone.now()
+        if found.rules is None:
+            return frozenset()
+        owned = [one.binding for one in found.facts.enrolled]
+        return frozenset(one for one in owned if sensitive.allows_removal(found.rules, found.facts, one, now))
 
     def may_turn_off(self, person: User) -> bool:
         found = facts.situation(person, owned=())
@@ -82,6 +90,16 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
         if rules is None or person.pk in rules.break_glass:
             return False
         return settings.MFA_PASSKEY_LOGIN_ENABLED and rules.passkey_login
+
+    def trusted_browser_days(self, person: User) -> int:
+        found = facts.situation(person)
+        if found.rules is None or not engine.trusts_browsers(found.rules, found.facts, timezone.now()):
+            return 0
+        return found.rules.trusted_browser_days
+
+    def is_let_in_by_proof(self, person: User, session: "SessionStore") -> bool:
+        judged = enforcement.judge(session, person, trusting=False)
+        return judged.decision.outcome is Outcome.ALLOW and Reason.SECOND_FACTOR_PROVED in judged.decision.reasons
 
     def contact(self, person: User) -> str:
         rules = facts.rules_of(person.tenant_id)

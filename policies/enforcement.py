@@ -1,11 +1,12 @@
 """One session against its tenant's policy: the grant that makes it cheap, and the judgement behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from accounts.flows import browsers
 from accounts.models import User
 from policies import demands, engine, facts
 from policies.terms import Decision, Facts, Outcome, Rules
@@ -65,12 +66,18 @@ def role_mark(person: User) -> str:
     return f"{person.role}+" if person.is_superuser else person.role
 
 
-def judge(session: "SessionStore", person: User, now: datetime | None = None) -> Judgement:
-    """Ask the engine about this session; two queries (rules, and what the person owns)."""
+def judge(session: "SessionStore", person: User, now: datetime | None = None, *, trusting: bool = True) -> Judgement:
+    """Ask the engine about this session; two queries (rules, and what the person owns).
+
+    A third where the policy trusts browsers and this one is known, unless not `trusting`.
+    """
     now = now or timezone.now()
     found = facts.situation(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
-    report = None if found.report is None else engine.decide(found.report, found.facts, now)
-    return Judgement(engine.decide(found.rules, found.facts, now), found.rules, report)
+    seen = found.facts
+    if trusting and found.rules is not None and found.rules.trusted_browser_days:
+        seen = replace(seen, trusted_since=browsers.trusted_since(person, session.row.browser))
+    report = None if found.report is None else engine.decide(found.report, seen, now)
+    return Judgement(engine.decide(found.rules, seen, now), found.rules, report)
 
 
 def keep(session: "SessionStore", person: User, judgement: Judgement) -> None:

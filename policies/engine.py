@@ -133,16 +133,33 @@ def _is_trusted(rules: Rules, facts: Facts, evidence: _Evidence, now: datetime) 
     Trust ends where anything is enrolled after it (security 67).
     """
     since = facts.trusted_since
-    if since is None or rules.enforcement is Enforcement.ALWAYS:
-        return False
     return (
-        now < _trusted_until(rules, since)
+        since is not None
+        and now < _trusted_until(rules, since)
         and all(one.bound_at <= since for one in facts.enrolled)
+        and strength_of(evidence.who, spent=(*evidence.live, *evidence.spent)) > Strength.NONE
+        and _may_trust(rules, facts, now)
+    )
+
+
+def _may_trust(rules: Rules, facts: Facts, now: datetime) -> bool:
+    """Whether the policy takes any browser's trust for this person's second factor."""
+    return (
+        rules.enforcement is not Enforcement.ALWAYS
         and not rules.trusted_browser_never & facts.roles
         and required_strength(rules, facts) < Strength.PHISHING_RESISTANT
-        and strength_of(evidence.who, spent=(*evidence.live, *evidence.spent)) > Strength.NONE
         and (waived(rules, facts, now) is not None or _lacking(rules, facts) is None)
     )
+
+
+def trusts_browsers(rules: Rules, facts: Facts, now: datetime) -> bool:
+    """Whether a browser that this person trusts at `now` would stand in for their second factor: what is offered.
+
+    By the rule that honours it. Not while a version waits for its confirmation: what is trusted under it would be so
+    under the one before, too.
+    """
+    rules = personal(rules, facts)
+    return rules.trusted_browser_days > 0 and rules.in_force_until is None and _may_trust(rules, facts, now)
 
 
 def _trusted_until(rules: Rules, since: datetime) -> datetime:

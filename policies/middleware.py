@@ -29,11 +29,12 @@ from audit.log import record, unit_of_work
 from policies import demands, enforcement, explanations, sentences
 from policies.enforcement import Judgement
 from policies.flows import emergencies, sign_ins, snoozes
-from policies.terms import Decision, Outcome
+from policies.terms import Decision, Outcome, Reason
 
 _STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
 _ENTERED = "entered"  # whether this session was let in before: proving a factor again is no other sign-in
 _WOULD_STOP = "would_stop"  # the version on trial whose stop was recorded in this session
+_TRUSTED = "let_in_by_trust"  # whether it was recorded that a trusted browser let this session in
 _NOBODY = Standing()
 
 
@@ -124,6 +125,9 @@ class EnforcementMiddleware:
         if is_news and judgement.report is not None:
             session[_WOULD_STOP] = judgement.would_stop
             _record(Kind.ENFORCEMENT_WOULD_STOP, EventOutcome.OK, request, judgement.report)
+        if Reason.TRUSTED_BROWSER in judgement.decision.reasons and not session.get(_TRUSTED):
+            session[_TRUSTED] = True
+            _record_trust(request, judgement.decision)
         if judgement.decision.outcome is Outcome.ALLOW_IN_GRACE:
             self.let_in_for_now(request, judgement)
 
@@ -207,4 +211,17 @@ def _record(kind: Kind, outcome: EventOutcome, request: GatedRequest, decision: 
         reasons=[reason.value for reason in decision.reasons],
         policy_version=decision.policy_version or 0,
         session=str(request.session.row.public_id),
+    )
+
+
+@unit_of_work
+def _record_trust(request: GatedRequest, decision: Decision) -> None:
+    row = request.session.row
+    record(
+        Kind.BROWSER_TRUST_USED,
+        actor=request.user,
+        target=request.user,
+        browser=str(row.browser),
+        session=str(row.public_id),
+        policy_version=decision.policy_version or 0,
     )

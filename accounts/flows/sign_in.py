@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import allauth_compat, assurance
 from accounts.assurance import Method, Proof
 from accounts.errors import WrongPassword
-from accounts.flows import anchors
+from accounts.flows import anchors, browsers
 from accounts.gates import GatedRequest
 from accounts.models import User
 from accounts.models.people import normalise_address
@@ -105,14 +105,19 @@ def abandon(request: HttpRequest, person: User | None = None, *, reason: str = "
     request.session.flush()
 
 
-def complete(person: User, session: "SessionStore") -> None:
-    """Somebody is signed in: note when, and record with what. Within the caller's unit of work."""
+def complete(person: User, session: "SessionStore", *, token: str = "") -> str:
+    """Somebody is signed in: note when and in which browser, and record with what. Within the caller's unit of work.
+
+    `token` is what the browser calls itself; returned is what it is called from now on.
+    """
     person.last_login = timezone.now()
+    is_first = person.first_sign_in_at is None
     if person.first_sign_in_at is None:
         person.first_sign_in_at = person.last_login
         anchors.note_first_sign_in(person)
     first = Coalesce(F("first_sign_in_at"), Value(person.first_sign_in_at))  # what was read may be old by now
     User.objects.filter(pk=person.pk).update(last_login=person.last_login, first_sign_in_at=first)
+    token = browsers.remember(person, session, token, is_first=is_first)
     proofs = session.proofs_of(person)
     strength = assurance.strength_of(proofs)
     record(
@@ -126,6 +131,7 @@ def complete(person: User, session: "SessionStore") -> None:
         methods=[proof.method.value for proof in proofs],
         policy_version=person.tenant.policy_version,
     )
+    return token
 
 
 def check_password(request: HttpRequest, person: User, password: str) -> Proof:

@@ -138,6 +138,7 @@ class Ceremony(models.Model):
         SECOND_FACTOR = "second_factor"
         PASSKEY = "passkey"
         REAUTHENTICATE = "reauthenticate"
+        DRILL = "drill"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     challenge = models.BinaryField(max_length=64, unique=True)

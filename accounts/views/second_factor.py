@@ -1,17 +1,22 @@
 """The second factor: at sign-in, when a signed-in session must step up, and before sensitive actions."""
 
 from abc import ABC, abstractmethod
+from datetime import date, timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 
+from accounts import browser_cookie
 from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
-from accounts.flows import keys, methods, sign_in, verification
+from accounts.flows import browsers, keys, methods, sign_in, verification
+from accounts.flows.browsers import CannotTrust
 from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm
 from accounts.gates import Explanation, GatedRequest
 from accounts.models import Ceremony, User
@@ -157,7 +162,17 @@ class SecondFactorView(FactorPage):
         return policy().explanation(self.person, self.request.session, with_facts=False)
 
     def extra(self) -> dict[str, Any]:
-        return {"cancel_url": reverse("mfa_authenticate"), "why": self.why}
+        return {"cancel_url": reverse("mfa_authenticate"), "why": self.why, "trusted_until": self.trusted_until()}
+
+    def trusted_until(self) -> date | None:
+        """The last day of this browser's trust, were it from now on; None where the policy would not honour it.
+
+        Never by a recovery code: it is for the day on which everything else is gone.
+        """
+        if self.current() in (None, Method.RECOVERY_CODE):
+            return None
+        days = policy().trusted_browser_days(self.person)
+        return (timezone.now() + timedelta(days=days)).astimezone(self.person.tenant.zone).date() if days else None
 
     def cancel(self) -> HttpResponseBase:
         """Back to sign in, the destination kept."""
@@ -176,9 +191,19 @@ class SecondFactorView(FactorPage):
             session.change(replacement_open=True)
         if self.stage is not None:
             response: HttpResponseBase = self.stage.exit()
-            return response
-        session.cycle_key()
-        return redirect(next_url(self.request, "home"))
+        else:
+            session.cycle_key()
+            response = redirect(next_url(self.request, "home"))
+        if "trust" in self.request.POST and self.request.user == self.person:
+            self.trust(response)
+        return response
+
+    def trust(self, response: HttpResponseBase) -> None:
+        """Trust this browser from now on; where the policy has come to see it otherwise, say so and go on."""
+        try:
+            browser_cookie.give(response, browsers.trust(self.person, self.request.session))
+        except CannotTrust as refusal:
+            messages.warning(self.request, str(refusal))
 
 
 class ReauthenticateView(FactorPage):

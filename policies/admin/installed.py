@@ -15,7 +15,7 @@ class Installed:
     methods: tuple[str, ...]
     sources: tuple[str, ...] = (LOCAL,)
     passkey_login: bool = True
-    trusted_browsers: bool = False
+    trusted_browsers: bool = True
 
     @property
     def sso(self) -> bool:
@@ -24,7 +24,7 @@ class Installed:
 
 
 def installed() -> Installed:
-    """What there is machinery for. Codes by e-mail and SMS, single sign-on and trusted browsers have none yet."""
+    """What there is machinery for. Codes by e-mail and SMS and single sign-on have none yet."""
     return Installed(
         methods=tuple(method.value for method in supported_methods()),
         passkey_login=settings.MFA_PASSKEY_LOGIN_ENABLED,

@@ -10,7 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.assurance import Method
 from accounts.forms import CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm, SavedForm
 from accounts.gates import Explanation
-from accounts.models import CallerCheck, Role, Tenant, User
+from accounts.models import Browser, CallerCheck, Role, Session, Tenant, User
+from accounts.views.places import browser_shown, session_shown
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TENANT = Tenant(name="Müller & Söhne <b>", slug="mueller", time_zone="Europe/Berlin")
@@ -135,6 +136,10 @@ SECURITY = {
     "can_turn_off": True,
     "replacement_open": True,
 }
+SESSION = Session(agent="<b>Firefox/1 Linux", ip="192.0.2.7", signed_in_at=NOW, last_seen_at=NOW)
+SESSIONS = [session_shown(SESSION, is_this=this, in_trusted=False) for this in (True, False)]
+BROWSER = Browser(agent="<b>Firefox/1 Linux", ip="192.0.2.7", first_seen_at=NOW, last_seen_at=NOW)
+BROWSERS = [browser_shown(BROWSER, trusted_until=until, is_this=until is None) for until in (NOW, None)]
 CHOICES = [bag(method="totp", symbol="totp", title="App", description="Six digits", url="/x/", recommended=True)]
 GRACE = {"gate": bag(grace=bag(deadline=NOW, days_left=1))}
 CODES = {"codes": ["aaaa-bbbb", "cccc-dddd"], "person": PERSON, "created_at": NOW, "form": SavedForm()}
@@ -199,6 +204,16 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "verify app": ("mfa/authenticate.html", NOBODY, proving(Method.TOTP, CodeForm())),
     "verify key": ("mfa/authenticate.html", NOBODY, proving(Method.WEBAUTHN, CredentialForm())),
     "verify code": ("mfa/authenticate.html", NOBODY, proving(Method.RECOVERY_CODE, RecoveryCodeForm())),
+    "verify app, may trust": (
+        "mfa/authenticate.html",
+        NOBODY,
+        proving(Method.TOTP, CodeForm(), trusted_until=NOW.date()),
+    ),
+    "verify key, may trust": (
+        "mfa/authenticate.html",
+        NOBODY,
+        proving(Method.WEBAUTHN, CredentialForm(), trusted_until=NOW.date()),
+    ),
     "verify paused": (
         "mfa/authenticate.html",
         NOBODY,
@@ -260,6 +275,9 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "not me": ("account/not_me.html", NOBODY, {"at": NOW, "zone": TENANT.zone}),
     "not me, done": ("account/not_me.html", NOBODY, {"done": True, "ended": 2}),
     "not me, gone": ("account/not_me.html", NOBODY, {"gone": True}),
+    "sessions": ("mfa/sessions.html", PERSON, {"sessions": SESSIONS, "others": True, "time_zone": "Europe/Berlin"}),
+    "browsers": ("mfa/browsers.html", PERSON, {"browsers": BROWSERS, "trusted": 1, "time_zone": "Europe/Berlin"}),
+    "browsers, none": ("mfa/browsers.html", PERSON, {"browsers": [], "trusted": 0, "time_zone": "Europe/Berlin"}),
     "turn off": ("mfa/turn_off.html", PERSON, {}),
     "home": ("home.html", PERSON, {"protected": True}),
     "home, bare": ("home.html", PERSON, {}),

@@ -1,6 +1,7 @@
 """A policy's document as a form and back: nothing is lost, nothing is let through, and each error is at its rule."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -426,10 +427,21 @@ def test_several_things_are_all_said_at_once(actor: User) -> None:
 
 def test_what_is_not_installed_is_not_asked_for(actor: User) -> None:
     form = form_for(actor.tenant.policy, documents.default_document(), actor)
-    hidden = ("place_email_code", "place_sms_code", "trusted_browser_days", "trusted_browser_never")
+    hidden = ("place_email_code", "place_sms_code")
     hidden += ("sso_trust_mfa", "sso_amr", "sso_acr", "sso_max_age_minutes", "scope_sources", "scope_groups")
     assert not set(hidden) & set(form.fields)
     assert "source" not in form.tests.forms[0].fields
+
+
+def test_trusted_browsers_are_asked_for(actor: User) -> None:
+    form = filled(actor, trusted_browser_days="14", trusted_browser_never=["administrator", "user"])
+    document = stated(form)
+    assert (document["trusted_browser_days"], document["trusted_browser_never"]) == (14, ["administrator", "user"])
+    assert wrong(filled(actor, trusted_browser_days="31")) == ["rule_trusted_browser_days"]
+
+
+def test_always_and_trusted_browsers_are_refused_together(actor: User) -> None:
+    assert wrong(filled(actor, enforcement="always", trusted_browser_days="7")) == ["rule_trusted_browser_days"]
 
 
 def test_what_is_installed_later_is_asked_for(actor: User, everything_installed: None) -> None:
@@ -462,7 +474,8 @@ def test_what_is_installed_later_is_asked_for(actor: User, everything_installed:
     assert wrong(filled(actor, sso_trust_mfa="on")) == ["group_sso"]
 
 
-def test_always_ends_trusted_browsers_that_nobody_is_asked_about(actor: User) -> None:
+def test_always_ends_trusted_browsers_that_nobody_is_asked_about(actor: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ground, "installed", lambda: replace(seam.installed(), trusted_browsers=False))
     document = documents.default_document() | {"trusted_browser_days": 7}
     assert stated(filled(actor, document, enforcement="always"))["trusted_browser_days"] == 0
 
@@ -556,7 +569,7 @@ def test_a_floor_that_leaves_everything_open_or_is_about_what_is_not_asked_for_b
 ) -> None:
     settings.MFA_POLICY_FLOOR = '{"minimum_factors": 1, "trusted_browser_days": 7, "attestation": "none"}'
     assert stated(filled(actor)) == documents.default_document()
-    assert notes(filled(actor)) == ["The platform demands this much at least."] * 2
+    assert notes(filled(actor)) == [*["The platform demands this much at least."] * 2, "The platform allows 0 to 7."]
 
 
 def test_products_that_the_platform_refuses_are_named(actor: User, settings: Any) -> None:

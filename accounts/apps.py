@@ -9,4 +9,7 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from accounts import checks, receivers  # noqa: F401  (registration happens on import)
+        from accounts import checks, notices, receivers  # noqa: F401  (registration happens on import)
+        from accounts.flows import enrolment_links
+
+        notices.made_as_it_goes_out(enrolment_links.MAIL, enrolment_links.fresh)

@@ -38,6 +38,8 @@ OUTBOX: Final = outbox.Outbox(
     kinds={Notice.State.FAILED: Kind.NOTICE_FAILED},
     facts=lambda notice: {"notice": notice.name},
 )
+Making = Callable[[Notice], dict[str, Any] | None]
+_MADE: Final[dict[str, Making]] = {}
 KEPT: Final = timedelta(days=30)
 _SIGNER: Final = Signer(salt="accounts.notices")
 _LONGEST_TOKEN: Final = 100  # characters
@@ -60,12 +62,29 @@ def send(
         "agent": "" if by_other else here.user_agent,
         **more,
     }
-    verified = person.emailaddress_set.filter(verified=True).order_by("pk").values_list("email", flat=True)
-    addresses = dict.fromkeys([*verified, *also])
-    owed = [Notice(person=person, address=address, name=name, facts=facts) for address in addresses]
+    addresses = dict.fromkeys([*addresses_of(person), *also])
+    owe([Notice(person=person, address=address, name=name, facts=facts) for address in addresses])
+
+
+def owe(owed: list[Notice]) -> None:
+    """Write these notices down; they go out once that commits."""
     Notice.objects.bulk_create(owed)
     if owed:
         when_committed(deliver.enqueue, [notice.pk for notice in owed])
+
+
+def addresses_of(person: User) -> list[str]:
+    """Where a person is told of things: every address they proved to read."""
+    return list(person.emailaddress_set.filter(verified=True).order_by("pk").values_list("email", flat=True))
+
+
+def made_as_it_goes_out(name: str, make: Making) -> None:
+    """What the notices of this name tell beside their facts, such as a link that no table may hold.
+
+    Made for each attempt; None: there is nothing to send any more. Raises ValueError for a name that has its maker.
+    """
+    if _MADE.setdefault(name, make) is not make:
+        raise ValueError(f"What {name} tells is made already.")
 
 
 def when_committed(work: Callable[..., Any], *arguments: Any, **named: Any) -> None:
@@ -126,8 +145,12 @@ def subject_of(notice: Notice) -> str:
 
 def _send(notice: Notice) -> bool:
     """Send one notice; whether it went out. Raises NotReached."""
+    more = _MADE[notice.name](notice) if notice.name in _MADE else {}
+    if more is None:
+        return OUTBOX.finish(notice, Notice.State.SPARED)
     not_me = settings.SITE_URL + reverse("accounts_not_me", args=[token_of(notice)])
-    made = message(notice.name, notice.address, notice.person, not_me_url=not_me, **_with_times(notice.facts))
+    facts = {**_with_times(notice.facts), **more}
+    made = message(notice.name, notice.address, notice.person, not_me_url=not_me, **facts)
     mailing.mark(made, f"notice-{notice.pk}.{notice.person_id}")
     return OUTBOX.hand_over(notice, made)
 

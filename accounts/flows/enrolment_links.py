@@ -1,32 +1,33 @@
 """The mailed link with which somebody enrols again after a reset, beside their password: once, within a day.
 
-The queue holds the row's id alone. Its token is made by whoever mails it and is kept as a digest, so that neither
+Each of the person's addresses gets one of its own, and using one ends the others. The notice that is owed holds the
+row's id alone: the token is made as the mail goes out, anew for each attempt, and is kept as a digest, so that neither
 a table nor an argument of a task ever shows it (security 87).
 """
 
 import hashlib
 import secrets
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
-from django_tasks import task
 
 from accounts import notices
 from accounts.assurance import Method, Proof
 from accounts.errors import LinkInvalid
 from accounts.flows import people, throttles
-from accounts.models import EnrolmentLink, User
+from accounts.models import EnrolmentLink, Notice, User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
+MAIL: Final = "enrolment_link"
 LASTS: Final = timedelta(hours=24)
 TOKEN_BYTES: Final = 32
 SENT_AGAIN = throttles.Limit("enrolment-link", 3, timedelta(hours=1), timedelta(minutes=15))
@@ -38,12 +39,17 @@ def send(person: User) -> None:
 
     Without a verified address none goes out: an access pass is the way left.
     """
-    now = timezone.now()
+    now, addresses = timezone.now(), notices.addresses_of(person)
     EnrolmentLink.objects.filter(person=person, used_at=None).update(used_at=now)
-    nobodys = _digest(secrets.token_urlsafe(TOKEN_BYTES))  # until the mail is made
-    row = EnrolmentLink.objects.create(person=person, digest=nobodys, created_at=now, expires_at=now + LASTS)
-    record(Kind.ENROLMENT_LINK_SENT, target=person, link=str(row.pk), until=row.expires_at)
-    notices.when_committed(deliver.enqueue, str(row.pk))
+    links = [EnrolmentLink(person=person, digest=_nobodys(), created_at=now, expires_at=now + LASTS) for _ in addresses]
+    EnrolmentLink.objects.bulk_create(links)
+    record(Kind.ENROLMENT_LINK_SENT, target=person, addresses=len(links), until=now + LASTS)
+    notices.owe([_notice(link, address, now) for link, address in zip(links, addresses, strict=True)])
+
+
+def _notice(link: EnrolmentLink, address: str, now: datetime) -> Notice:
+    facts = {"at": now.isoformat(), "ip": "", "agent": "", "row": str(link.pk)}
+    return Notice(person=link.person, address=address, name=MAIL, facts=facts)
 
 
 def send_again(person: User) -> None:
@@ -60,20 +66,13 @@ def _send_again(person: User) -> None:
         send(locked)
 
 
-@task()
-def deliver(link_id: str) -> int:
-    """Make the token and mail it; returns to how many addresses. Done twice, only the newer mail is good."""
-    row = _live().select_related("person__tenant").filter(pk=UUID(link_id), person__is_active=True).first()
-    if row is None:
-        return 0
+def fresh(notice: Notice) -> dict[str, Any] | None:
+    """Make the token of a link that is about to be mailed; of an earlier attempt none is good any more."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    if not _live().filter(pk=row.pk).update(digest=_digest(token)):
-        return 0
-    link = settings.SITE_URL + reverse("accounts_enrolment_link", args=[token])
-    addresses = row.person.emailaddress_set.filter(verified=True).values_list("email", flat=True)
-    for address in addresses:
-        notices.mail("enrolment_link", address, row.person, link=link, until=row.expires_at)
-    return len(addresses)
+    row = _live().filter(pk=UUID(notice.facts["row"]), person=notice.person, person__is_active=True).first()
+    if row is None or not _live().filter(pk=row.pk).update(digest=_digest(token)):
+        return None
+    return {"link": settings.SITE_URL + reverse("accounts_enrolment_link", args=[token]), "until": row.expires_at}
 
 
 def is_good(person: User, token: str) -> bool:
@@ -97,11 +96,17 @@ def _use(person: User, session: "SessionStore", token: str) -> Proof | None:
     if row is None or mine.update(used_at=now) != 1:
         record(Kind.ENROLMENT_LINK_REFUSED, actor=locked, target=locked, reason=LinkInvalid.code)
         return None
+    _live().filter(person=locked).update(used_at=now)  # what went to their other addresses
     proof = Proof(method=Method.ENROLMENT_LINK, at=now)
     session.prove(locked, proof)
     session_id = str(session.row.public_id)
     record(Kind.ENROLMENT_LINK_USED, actor=locked, target=locked, link=str(row.pk), session=session_id)
     return proof
+
+
+def _nobodys() -> str:
+    """The digest of a token that nobody has: until the mail is made."""
+    return _digest(secrets.token_urlsafe(TOKEN_BYTES))
 
 
 def _live() -> QuerySet[EnrolmentLink]:

@@ -15,9 +15,9 @@ _admissions: Declare = partial(CATALOGUE.declare, Category.RECOVERY)
 _refused: Declare = partial(_admissions, severity=Severity.WARNING, outcome=Outcome.REFUSED)
 _admissions(
     Kind.ENROLMENT_LINK_SENT,
-    _("%(target)s was mailed a link to set up two-step verification, good until %(until)s."),
+    _("A link to set up two-step verification went to %(addresses)s addresses of %(target)s, good until %(until)s."),
+    addresses=NUMBER,
     until=MOMENT,
-    **_LINK,
 )
 _admissions(
     Kind.ENROLMENT_LINK_USED,

@@ -8,13 +8,15 @@ from django.contrib.auth import SESSION_KEY
 from django.core import mail
 from django.utils import timezone
 
+from accounts import notices
 from accounts.assurance import Method, Strength, strength_of
 from accounts.errors import EnrolmentGuarded, LinkInvalid, TooManyRequests
 from accounts.flows import admissions, enrolment, enrolment_links
 from accounts.flows import binding as bindings
-from accounts.models import EnrolmentLink, User
-from tests.accounts.admission_scene import WORDS, events, fresh, guard, token_in_mail
+from accounts.models import EnrolmentLink, Notice, User
+from tests.accounts.admission_scene import WORDS, events, fresh, guard, token_in_mail, tokens_in, tokens_in_mail
 from tests.accounts.test_verification import in_parallel
+from tests.conftest import LOOPBACK
 from tests.factories import AdministratorFactory, TenantFactory, UserFactory, session_of
 
 pytestmark = pytest.mark.django_db
@@ -171,25 +173,49 @@ def test_a_stale_password_is_asked_for_again(person):
         bindings.require_may_bind(person, session, Method.TOTP)
 
 
-def test_a_mail_that_was_not_sent_is_made_anew(person, monkeypatch):
-    """A worker that comes back to it makes another token; nothing of the first is left."""
-    row = EnrolmentLink.objects.get(person=person, used_at=None)
-    first = token_in_mail()
-    enrolment_links.deliver.call(str(row.pk))
-    assert not enrolment_links.is_good(person, first)
-    assert enrolment_links.is_good(person, token_in_mail())
+def test_each_address_has_a_link_of_its_own_and_using_one_ends_the_others(actor, django_capture_on_commit_callbacks):
+    person = UserFactory(tenant=actor.tenant)
+    person.emailaddress_set.create(email="second@example.com", verified=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        guard(person, actor)
+    one, other = tokens_in_mail()
+    assert one != other and enrolment_links.is_good(person, one) and enrolment_links.is_good(person, other)
+    enrolment_links.use(person, session_of(person), one)
+    assert not enrolment_links.is_good(person, other)
 
 
-@pytest.mark.parametrize("over", ["used", "inactive"])
-def test_nothing_is_mailed_of_a_link_that_is_over(person, over):
-    row = EnrolmentLink.objects.get(person=person, used_at=None)
+@pytest.mark.allow_hosts(LOOPBACK)
+def test_while_the_mail_server_is_away_the_reset_stands_and_the_link_comes_later(
+    sink, actor, clock, django_capture_on_commit_callbacks
+):
+    person = UserFactory(tenant=actor.tenant)
+    sink.kept.refusals[person.email] = "450 4.2.0 try later"
+    with django_capture_on_commit_callbacks(execute=True):
+        guard(person, actor)
+    assert person.enrolment_guarded_at is not None
+    waiting = Notice.objects.get(name="enrolment_link")
+    assert (waiting.state, waiting.attempts) == (Notice.State.QUEUED, 1)
+    first = EnrolmentLink.objects.get(person=person).digest
+    sink.kept.refusals.clear()
+    clock.forward(timedelta(minutes=2))
+    notices.deliver_due.call()
+    assert EnrolmentLink.objects.get(person=person).digest != first
+    assert enrolment_links.is_good(person, tokens_in(sink.kept.messages)[-1])
+
+
+@pytest.mark.parametrize("over", ["used", "inactive", "old"])
+def test_nothing_is_mailed_of_a_link_that_is_over(actor, over, clock):
+    person = UserFactory(tenant=actor.tenant)
+    guard(person, actor)  # nothing goes out yet
     if over == "used":
-        enrolment_links.use(person, session_of(person), token_in_mail())
-    else:
+        admissions.void(person, reason="test")
+    elif over == "inactive":
         User.objects.filter(pk=person.pk).update(is_active=False)
-    mail.outbox.clear()
-    assert enrolment_links.deliver.call(str(row.pk)) == 0
-    assert not mail.outbox
+    else:
+        clock.forward(timedelta(hours=25))
+    notices.deliver_due.call()
+    assert Notice.objects.get(name="enrolment_link").state == Notice.State.SPARED
+    assert not tokens_in_mail()
 
 
 @pytest.mark.postgres

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django_tasks import task
 
-from accounts import mailing, outbox
+from accounts import agents, mailing, outbox
 from accounts.models import Notice, User
 from audit import context
 from audit.kinds import Kind
@@ -205,4 +205,5 @@ def _values(person: User, extra: dict[str, Any]) -> dict[str, Any]:
         "help_url": settings.SITE_URL + reverse("help"),
         "site_url": settings.SITE_URL,
         **extra,
+        "agent": agents.spoken(extra["agent"]) if extra.get("agent") else "",
     }

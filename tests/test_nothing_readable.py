@@ -31,6 +31,7 @@ from tests.canaries import Canaries
 from tests.factories import AdministratorFactory, TenantFactory, next_code, verified_client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(7), pytest.mark.security(87)]
+COOKIES = (site.SESSION_COOKIE_NAME, site.CSRF_COOKIE_NAME, site.BROWSER_COOKIE_NAME)
 FIRST, SECOND = "the canary sings at dawn", "the canary sleeps at noon"
 
 
@@ -141,7 +142,7 @@ class Walk:
         with self.commit(execute=True):
             answer = self.client.post(url, data)
         for name, cookie in self.client.cookies.items():
-            if name in (site.SESSION_COOKIE_NAME, site.CSRF_COOKIE_NAME) and cookie.value:
+            if name in COOKIES and cookie.value:
                 self.known.note(f"cookie {name}", cookie.value)
         return answer
 

@@ -150,7 +150,7 @@ def deliver(check_id: str) -> int:
     addresses = check.person.emailaddress_set.filter(verified=True).values_list("email", flat=True)
     for address in addresses:
         codes = {f"{side}_code": code_of(check, side, timezone.now()) for side in Side}
-        notices.mail("caller_check", address, check.person, ticket=check.ticket, agent=check.agent_label, **codes)
+        notices.mail("caller_check", address, check.person, ticket=check.ticket, caller=check.agent_label, **codes)
     CallerCheck.objects.filter(pk=check.pk).update(mailed_at=timezone.now())
     return len(addresses)
 

@@ -188,7 +188,7 @@ def test_the_codes_are_mailed_to_every_verified_address_as_they_are_when_it_goes
         caller_checks.mail_codes(check, actor=agent)
     (message,) = [one for one in mail.outbox if one.to == [person.email]]
     assert all(code(check, side) in message.body for side in Side)
-    assert "T-1234" in message.body
+    assert "T-1234" in message.body and str(agent) in message.body
     check.refresh_from_db()
     assert check.mailed_at is not None
     caller_checks.recognise_person(check, agent, code(check, Side.PERSON))

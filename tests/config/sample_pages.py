@@ -304,6 +304,7 @@ TENANT_MAIL = {
     "sessions": 2,
     "before": "old@acme.example",
     "after": "new@acme.example",
+    "caller": "Ada <i>Admin",
     "agent_code": "123456",
     "person_code": "654321",
     "excludes": [

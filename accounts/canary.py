@@ -57,13 +57,17 @@ def verdict() -> Verdict:
     """Judge the configured keys by the stored canaries. One query, no change. Raises DatabaseError.
 
     Good is a ring that opens any of them, if its primary is known or it opens the newest: a new key is put in
-    front of the one that was primary before it, not in front of some older one.
+    front of the one that was primary before it, not in front of some older one. A key that was retired neither
+    vouches for a ring nor may be its primary.
     """
     try:
         ring = keyring.current()
     except keyring.MisconfiguredKeys:
         return Verdict.UNREADABLE
-    stored = dict(KeyCanary.objects.order_by("created_at").values_list("key_id", "ciphertext"))
+    rows = list(KeyCanary.objects.order_by("created_at").values_list("key_id", "ciphertext", "retired_at"))
+    stored = {key_id: ciphertext for key_id, ciphertext, retired_at in rows if retired_at is None}
+    if ring.primary_id in {key_id for key_id, _ciphertext, retired_at in rows if retired_at is not None}:
+        return Verdict.UNREADABLE
     if not stored:
         return Verdict.MISSING
     opened = [key_id for key_id, ciphertext in stored.items() if _opens(ring, key_id, ciphertext)]
@@ -74,16 +78,25 @@ def verdict() -> Verdict:
 def opened() -> dict[str, bool]:
     """Of every stored canary, by the id of its key: whether it opens under the configured keys."""
     ring = keyring.current()
-    return {
-        key_id: _opens(ring, key_id, text) for key_id, text in KeyCanary.objects.values_list("key_id", "ciphertext")
-    }
+    stored = KeyCanary.objects.filter(retired_at=None).values_list("key_id", "ciphertext")
+    return {key_id: _opens(ring, key_id, ciphertext) for key_id, ciphertext in stored}
 
 
 def newer_than_primary() -> list[str]:
     """The configured keys that became primary after the one that is primary now: the list is in the wrong order."""
     primary, *others = keyring.current().ids
-    made = dict(KeyCanary.objects.values_list("key_id", "created_at"))
+    made = dict(KeyCanary.objects.filter(retired_at=None).values_list("key_id", "created_at"))
     return [key_id for key_id in others if key_id in made and primary in made and made[key_id] > made[primary]]
+
+
+def retired() -> set[str]:
+    """The ids of the keys that were retired."""
+    return set(KeyCanary.objects.exclude(retired_at=None).values_list("key_id", flat=True))
+
+
+def needed_but_absent() -> list[str]:
+    """The ids of keys that stored secrets hang on and that are not configured. Raises MisconfiguredKeys."""
+    return sorted({key_id for place in places() for key_id in place.key_ids()} - set(keyring.current().ids))
 
 
 def ensure() -> Verdict:
@@ -142,10 +155,18 @@ def _make(key_id: str) -> None:
 def _verify_and_disconnect() -> None:
     try:
         _observe(ensure(), tuple(settings.MFA_ENCRYPTION_KEYS), time.monotonic())
+        _look_for_missing_keys()
     except AnyDatabaseError as error:
         logger.warning("The key canary will be checked at the first use: %s", type(error).__name__)
     finally:
         _disconnect()
+
+
+def _look_for_missing_keys() -> None:
+    """An alarm where rows need a key that was taken out too early; with no right key at all there was one already."""
+    if _last is not None and _last.verdict is Verdict.OK and (missing := needed_but_absent()):
+        logger.critical("Secrets are sealed under keys that MFA_ENCRYPTION_KEYS lacks: %s", ", ".join(missing))
+        record(Kind.KEY_MISSING, keys=missing)
 
 
 def _observe(found: Verdict, keys: tuple[str, ...], now: float) -> None:
@@ -181,8 +202,7 @@ def _context(key_id: str) -> keyring.Context:
 
 def _sealed_under_other_keys() -> bool:
     """Whether a stored secret hangs on a key that is not configured."""
-    known = ["", *keyring.current().ids]
-    return any(place.holders().exclude(**{f"{place.key_id}__in": known}).exists() for place in places())
+    return bool(needed_but_absent())
 
 
 def _migrated(using: str) -> bool:

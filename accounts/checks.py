@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, transaction
 
-from accounts import keyring
+from accounts import canary, keyring
 from accounts.authenticators import webauthn_roots
 
 NEW_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
@@ -132,6 +132,39 @@ def check_platform_administrators(databases: Any = None, **kwargs: Any) -> list[
     message = f"Platform administrators outside the default tenant, where others decide how they sign in: {count}."
     hint = "On their page in the admin, move them to the default tenant or take the right away."
     return [Warning(message, hint=hint, id="accounts.W004")]
+
+
+@register(Tags.database)
+def check_keys_in_use(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E016 to E018 and W005: the keys are those of this database, in the right order, and none is missing.
+
+    Asks the database, as W004 does; `accounts.canary` looks at every start of a web server.
+    """
+    try:
+        ids = keyring.current().ids
+        with transaction.atomic():
+            return list(_key_faults(ids)) if databases else []
+    except (keyring.MisconfiguredKeys, DatabaseError):  # other checks say so; there are no tables yet
+        return []
+
+
+def _key_faults(ids: tuple[str, ...]) -> Iterator[CheckMessage]:
+    primary, *older = ids
+    if canary.verdict() is canary.Verdict.UNREADABLE:
+        message = f"MFA_ENCRYPTION_KEYS: the first key, {primary}, is not one of this database; no code can be checked."
+        hint = "Put the right keys in, the newest first: manage.py mfa_keys status says which the rows need."
+        yield Error(message, hint=hint, id="accounts.E016")
+    if missing := canary.needed_but_absent():
+        message = f"MFA_ENCRYPTION_KEYS lacks keys that stored secrets need: {', '.join(missing)}."
+        hint = "Put them back, last in the list, then run: manage.py mfa_keys rotate"
+        yield Error(message, hint=hint, id="accounts.E017")
+    if newer := canary.newer_than_primary():
+        message = f"MFA_ENCRYPTION_KEYS: the first key, {primary}, is older than {', '.join(newer)}."
+        hint = "Put the newest first. If it is to go, run: manage.py mfa_keys rotate --backwards"
+        yield Error(message, hint=hint, id="accounts.E018")
+    if left := sorted(canary.retired() & set(older)):
+        message = f"MFA_ENCRYPTION_KEYS still has keys that were retired: {', '.join(left)}."
+        yield Warning(message, hint="Take them out on every machine, and restart.", id="accounts.W005")
 
 
 def _platform_administrators_elsewhere() -> int:

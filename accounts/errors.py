@@ -84,7 +84,10 @@ class SecretsUnavailable(AccountsError):
     """The site's encryption key does not fit what is stored: second factors cannot be checked at all."""
 
     code = "secrets_unavailable"
-    message = _("Sign-in is interrupted because of a fault on our side. The operators have been alerted.")
+    message = _(
+        "Codes from authenticator apps cannot be checked just now, because of a fault on our side. The operators have "
+        "been alerted. A security key, a passkey or a recovery code still works."
+    )
 
 
 class NotEnrolled(AccountsError):

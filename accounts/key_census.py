@@ -6,19 +6,21 @@ so one grouped query tells both. Nothing is opened.
 
 import struct
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Left
 
 from accounts import canary, keyring
-from accounts.keyring import BARE_FERNET_START, KEY_ID
+from accounts.keyring import BARE_FERNET_START, KEY_ID, KeyRing
+from accounts.models import Binding
 from accounts.sealed import Place, places
+from accounts.sealed_rows import foreign
 
 ID_LENGTH: Final = 8
 TIME_LENGTH: Final = 12  # characters of base64: nine bytes, the version and the seconds since 1970
@@ -32,6 +34,7 @@ class Role(StrEnum):
     PRIMARY = "primary"  # seals, and opens
     OPENS = "decrypt-only"
     MISSING = "missing"  # rows need it, and it is not configured
+    RETIRED = "retired"  # nothing needs it, and it must never seal again
     GONE = "not configured"  # nothing needs it: its canary is all that is left
 
 
@@ -75,7 +78,7 @@ class KeyUse:
 
     @property
     def may_retire(self) -> bool:
-        return self.role is not Role.PRIMARY and not self.rows
+        return self.role in {Role.OPENS, Role.GONE} and not self.rows
 
 
 @dataclass(slots=True)
@@ -140,13 +143,10 @@ def rows_under(key_id: str) -> int:
     )
 
 
-def needed_but_absent() -> list[str]:
-    """The ids of keys that rows hang on and that are not configured, by the indexed column: for every start.
-
-    Goes from one id to the next in the index, so it takes as long as there are keys, not rows.
-    """
-    known = set(keyring.current().ids)
-    return sorted(found - known) if (found := {key for place in places() for key in _ids_in(place)}) else []
+def waiting_to_be_adopted() -> int:
+    """How many secrets of another site there are that no key is named for, wherever they stand."""
+    in_place = sum(foreign(place, "").count() for place in places())
+    return in_place + unadopted().count()
 
 
 def misfiled(place: Place) -> "QuerySet[Any]":
@@ -158,37 +158,39 @@ def misfiled(place: Place) -> "QuerySet[Any]":
 
 def unadopted() -> "QuerySet[Authenticator]":
     """allauth's own rows with secrets in them, brought in from another site and not taken over yet."""
-    return Authenticator.objects.filter(binding=None, data__has_any_keys=list(FOREIGN_DATA))
+    taken_over = Binding.objects.filter(authenticator=OuterRef("pk"))
+    return Authenticator.objects.filter(~Exists(taken_over), data__has_any_keys=list(FOREIGN_DATA))
 
 
 def _keys(found: Mapping[str, Mapping[str, Tally]]) -> list[KeyUse]:
-    configured = keyring.current().ids
-    canaries = canary.opened()
-    others = sorted({*found, *canaries} - set(configured))
-    return [_use(key_id, configured, found.get(key_id, {}), canaries.get(key_id)) for key_id in (*configured, *others)]
+    ring, canaries, retired = keyring.current(), canary.opened(), canary.retired()
+    others = sorted({*found, *canaries, *retired} - set(ring.ids))
+    return [
+        _use(key_id, _role(key_id, ring, retired, bool(found.get(key_id))), found.get(key_id, {}), canaries.get(key_id))
+        for key_id in (*ring.ids, *others)
+    ]
 
 
-def _use(key_id: str, configured: Iterable[str], tallies: Mapping[str, Tally], sings: bool | None) -> KeyUse:
-    primary, *older = configured
+def _role(key_id: str, ring: KeyRing, retired: set[str], is_needed: bool) -> Role:
+    if key_id == ring.primary_id:
+        return Role.PRIMARY
+    if key_id not in ring.ids:
+        return Role.MISSING if is_needed else Role.RETIRED if key_id in retired else Role.GONE
+    return Role.RETIRED if key_id in retired and not is_needed else Role.OPENS
+
+
+def _use(key_id: str, role: Role, tallies: Mapping[str, Tally], sings: bool | None) -> KeyUse:
     rows = sum(tally.rows for tally in tallies.values())
-    if key_id == primary:
-        return KeyUse(key_id, Role.PRIMARY, tallies, sings, "It seals what is new.")
-    if key_id in older:
-        hint = f"{rows} rows need it: run mfa_keys rotate." if rows else "Nothing needs it: mfa_keys retire may go on."
-        return KeyUse(key_id, Role.OPENS, tallies, sings, hint)
-    if rows:
-        return KeyUse(
-            key_id, Role.MISSING, tallies, sings, f"{rows} rows need it: put it back, at the end of the list."
-        )
-    return KeyUse(key_id, Role.GONE, tallies, sings, "Nothing needs it.")
-
-
-def _ids_in(place: Place) -> Iterable[str]:
-    last = ""
-    ids = place.holders().order_by(place.key_id).values_list(place.key_id, flat=True)
-    while (found := ids.filter(**{f"{place.key_id}__gt": last}).first()) is not None:
-        yield found
-        last = found
+    hints = {
+        Role.PRIMARY: "It seals what is new.",
+        Role.OPENS: f"{rows} rows need it: run mfa_keys rotate."
+        if rows
+        else "Nothing needs it: mfa_keys retire may go on.",
+        Role.MISSING: f"{rows} rows need it: put it back, last in the list.",
+        Role.RETIRED: "Nothing needs it: take it out of MFA_ENCRYPTION_KEYS, where it still stands.",
+        Role.GONE: "Nothing needs it: mfa_keys retire makes sure that it never seals again.",
+    }
+    return KeyUse(key_id, role, tallies, sings, hints[role])
 
 
 def _sealed_at(start: str) -> datetime | None:

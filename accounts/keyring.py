@@ -128,7 +128,7 @@ class KeyRing:
             raise UnreadableSecret(Reason.MALFORMED)
         stated_id, separator, token = ciphertext.partition("$")
         if not separator:
-            return self._adopt(ciphertext, allowed=adopt_foreign)
+            return self.adopt(ciphertext, allowed=adopt_foreign)
         fernet = self._fernets.get(stated_id)
         if fernet is None:
             raise _unknown(stated_id)
@@ -140,8 +140,12 @@ class KeyRing:
             raise UnreadableSecret(Reason.WRONG_CONTEXT, stated_id)
         return secret[len(frame) :].decode("utf-8", "surrogatepass")
 
-    def _adopt(self, stored: str, *, allowed: bool) -> str:
-        """What a site before ours stored: a Fernet token without key id (found by trial), or plaintext."""
+    @sensitive_variables()
+    def adopt(self, stored: str, *, allowed: bool) -> str:
+        """What a site before ours stored: a Fernet token without key id (found by trial), or plaintext.
+
+        Raises UnreadableSecret, always unless it is `allowed`.
+        """
         if not allowed:
             raise UnreadableSecret(Reason.FOREIGN)
         if stored.startswith(BARE_FERNET_START):

@@ -4,7 +4,7 @@ Whatever seals takes its contexts from a place that is registered here: `tests/a
 context made elsewhere, and for a ciphertext in a column that no place names. Other rooms register theirs in `ready`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -52,6 +52,14 @@ class Place:
     def holders(self) -> "QuerySet[Any]":
         """The rows that hold a secret, with nothing beside them read."""
         return self.model._default_manager.filter(self.only)
+
+    def key_ids(self) -> Iterator[str]:
+        """The ids of keys that rows hang on, by the indexed column: as many steps as there are keys, not rows."""
+        ids = self.holders().exclude(**{self.key_id: ""}).order_by(self.key_id).values_list(self.key_id, flat=True)
+        found = ids.first()
+        while found is not None:
+            yield found
+            found = ids.filter(**{f"{self.key_id}__gt": found}).first()
 
     def tidied(self, secret: str) -> str:
         """`tidy`, with what it cannot use refused as unreadable. Raises UnreadableSecret."""

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.keyring import KEY_ID, KeyRing, UnreadableSecret, key_id_of
 from accounts.sealed import Place
 
+KEY_ID_LENGTH: Final = 8
 BATCH: Final = 1000  # rows: a sign-in may have to wait as long as one batch takes
 
 
@@ -53,8 +54,15 @@ class NotWritten(Exception):
 def not_under(place: Place, key_id: str) -> "QuerySet[Any]":
     """The rows that are not under this key: by what the ciphertext says itself, and by the column beside it."""
     rows = place.rows().annotate(start=Left("stored", len(key_id) + 1))
-    others: QuerySet[Any] = rows.filter(Q(stored=None) | ~Q(start=f"{key_id}$") | ~Q(**{place.key_id: key_id}))
+    others: QuerySet[Any] = rows.filter(Q(start__isnull=True) | ~Q(start=f"{key_id}$") | ~Q(**{place.key_id: key_id}))
     return others
+
+
+def foreign(place: Place, key_id: str = "") -> "QuerySet[Any]":
+    """The rows that hold something which names no key: plaintext, or a bare Fernet token, of another site."""
+    rows = place.rows().annotate(start=Left("stored", KEY_ID_LENGTH + 1))
+    named: QuerySet[Any] = rows.filter(start__gt="").exclude(start__endswith="$")
+    return named
 
 
 def reachable(place: Place, rows: "QuerySet[Any]") -> "QuerySet[Any]":

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.environment import Environment
+from config.key_sources import keys_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -167,9 +168,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # our own rule replaces allauth's: see accoun
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s on either side
 MFA_RECOVERY_CODE_COUNT = 10
 MFA_LOCK_AFTER_FAILURES = env.int("MFA_LOCK_AFTER_FAILURES", default=100)
-MFA_ENCRYPTION_KEYS = env.list("MFA_ENCRYPTION_KEYS", default=[])
-if single_key := env.str("MFA_ENCRYPTION_KEY", default=""):
-    MFA_ENCRYPTION_KEYS = [*MFA_ENCRYPTION_KEYS, single_key]
+MFA_ENCRYPTION_KEYS = keys_of(env)
 MFA_ADOPT_FOREIGN_SECRETS = env.bool("MFA_ADOPT_FOREIGN_SECRETS", default=False)
 
 WEBAUTHN_RP_ID = env.str("WEBAUTHN_RP_ID", default=_site.hostname or "")

@@ -12,6 +12,7 @@ ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # 31 characters that are hard to m
 LENGTH = 24  # 24 · log2(31) = 118.9 bits
 GROUP = 4
 _ENTERED = re.compile(r"[0-9A-Za-z -]{24,64}", re.ASCII)
+_FOREIGN = re.compile(r"[0-9a-z]{6,40}", re.ASCII)
 
 
 def new_code() -> str:
@@ -26,6 +27,20 @@ def normalise(entered: str) -> str | None:
         return None
     symbols = entered.lower().replace(" ", "").replace("-", "")
     return symbols if len(symbols) == LENGTH and set(symbols) <= set(ALPHABET) else None
+
+
+def normalise_foreign(entered: str) -> str | None:
+    """What somebody typed of a code that another site made, in lower case; None when it cannot be one."""
+    symbols = entered.lower().replace(" ", "").replace("-", "")
+    return symbols if _FOREIGN.fullmatch(symbols) else None
+
+
+def weak_digest_of(symbols: str, salt: bytes) -> str:
+    """What is stored for a code of another site: scrypt, because its few bits can be searched (26.6 of eight digits).
+
+    About 40 ms and 16 MB; `salt` is the id of the set, so that one hash is compared with all its codes.
+    """
+    return hashlib.scrypt(symbols.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
 
 def digest_of(symbols: str) -> str:

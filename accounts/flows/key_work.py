@@ -41,12 +41,12 @@ class Report:
     left: int = 0
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, step: Step) -> Step:
+    def add(self, step: Step, *, alarm: bool = True) -> Step:
         """Count a batch; returns it without the faults that another worker, or an earlier pass, told already."""
         new = tuple(fault for fault in step.faults if (fault.table, fault.row) not in self._seen)
         if len(self._seen) < REMEMBERED:
             self._seen.update((fault.table, fault.row) for fault in new)
-        if new and self.unreadable < ALARMS:
+        if alarm and new and self.unreadable < ALARMS:
             raise_alarms(new[: ALARMS - self.unreadable])
         self.done += step.done
         self.unreadable += len(new)

@@ -7,12 +7,13 @@ raised, no session ends, no recovery code is touched.
 """
 
 import time
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, reset_queries, transaction
+from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import crew, keyring
@@ -21,6 +22,8 @@ from accounts.flows.key_work import Report, Step
 from accounts.keyring import UnreadableSecret
 from accounts.sealed import Place, places
 from accounts.sealed_rows import BATCH, fault_of, held, not_under, open_row, reachable, read, require_written, write
+
+Which = Callable[[Place, str], "QuerySet[Any]"]  # of a place and the id of the primary key: the rows to do
 
 PATIENCE: Final = 20  # passes in which nothing moved, until rows that others hold are left for another run
 PAUSE: Final = 0.25  # seconds between them
@@ -46,32 +49,32 @@ def rotate(report: Report, *, workers: int = 1, size: int = BATCH, backwards: bo
             yield report.add(step)
 
 
-def everywhere(size: int = BATCH) -> Iterator[Step]:
-    """Every place in turn, by this process, until nothing is left that can be done."""
+def everywhere(size: int = BATCH, which: Which = not_under) -> Iterator[Step]:
+    """Every place in turn, by this process, until nothing is left of these rows that can be done."""
     for place in places():
-        yield from _until_done(place, size)
+        yield from _until_done(place, size, which)
 
 
-def _until_done(place: Place, size: int) -> Iterator[Step]:
+def _until_done(place: Place, size: int, which: Which) -> Iterator[Step]:
     """Pass after pass: rows that were held by somebody else in one pass are met in the next."""
     key_id, idle = keyring.primary_key_id(), 0
     while idle < PATIENCE:
         done = unreadable = 0
-        for step in _pass(place, size):
+        for step in _pass(place, size, which):
             done += step.done
             unreadable += len(step.faults)
             yield step
-        if reachable(place, not_under(place, key_id)).count() <= unreadable:
+        if reachable(place, which(place, key_id)).count() <= unreadable:
             return
         idle = 0 if done else idle + 1
         time.sleep(0 if done else PAUSE)
 
 
-def _pass(place: Place, size: int) -> Iterator[Step]:
+def _pass(place: Place, size: int, which: Which) -> Iterator[Step]:
     after = None
     while True:
         reset_queries()  # with DEBUG on, Django would keep every statement
-        step, after = _batch(place, after, size)
+        step, after = _batch(place, after, size, which)
         if after is None:
             return
         yield step
@@ -79,14 +82,14 @@ def _pass(place: Place, size: int) -> Iterator[Step]:
 
 @transaction.atomic
 @sensitive_variables()
-def _batch(place: Place, after: UUID | None, size: int) -> tuple[Step, UUID | None]:
+def _batch(place: Place, after: UUID | None, size: int, which: Which = not_under) -> tuple[Step, UUID | None]:
     """Do the next rows; returns the last of them, None where there were none."""
-    ring, foreign = keyring.current(), settings.MFA_ADOPT_FOREIGN_SECRETS
-    rows = read(place, held(place, not_under(place, ring.primary_id)), after=after, size=size)
+    ring, adopting = keyring.current(), settings.MFA_ADOPT_FOREIGN_SECRETS
+    rows = read(place, held(place, which(place, ring.primary_id)), after=after, size=size)
     changes, faults = [], []
     for row in rows:
         try:
-            secret = open_row(ring, place, row, foreign=foreign)
+            secret = open_row(ring, place, row, foreign=adopting)
         except UnreadableSecret as error:
             faults.append(fault_of(place, row, error))
         else:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import canary, enrolment_state, keyring, notices, sealed
@@ -81,7 +82,7 @@ def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof
     if refusal is None:
         _note_success(person, binding)
         return Proof(method=method, at=now, binding=binding.pk, bound_at=binding.bound_at)
-    if not isinstance(refusal, Unreadable):
+    if not isinstance(refusal, Unreadable | SecretsUnavailable):
         _note_failure(person, binding, refusal, now)
     return refusal
 
@@ -106,7 +107,7 @@ def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsErro
         secret = keyring.unseal(_stored_secret(binding), totp_context(binding))
     except keyring.UnreadableSecret as error:
         _record(Kind.AUTHENTICATOR_UNREADABLE, binding.person, binding, Outcome.FAILED, reason=error.reason)
-        return Unreadable()
+        return SecretsUnavailable() if error.reason is keyring.Reason.UNKNOWN_KEY else Unreadable()
     step = totp.matching_step(secret, code, now)
     if step is None:
         return WrongCode()
@@ -122,15 +123,23 @@ def _stored_secret(binding: Binding) -> str:
 
 def _look_at_recovery_code(binding: Binding, entered: str, now: datetime) -> AccountsError | None:
     """None when one unused code of this set was spent: one conditional UPDATE, whoever else tries it too."""
-    symbols = recovery_codes.normalise(entered)
-    if symbols is None:
-        return WrongRecoveryCode()
     unspent = RecoveryCode.objects.filter(binding=binding, used_at=None)
-    spent = unspent.filter(digest=recovery_codes.digest_of(symbols)).update(used_at=now)
+    spent = unspent.filter(digest__in=_possible_digests(binding, entered, unspent)).update(used_at=now)
     if spent != 1:
         return WrongRecoveryCode()
     Binding.objects.filter(pk=binding.pk).update(**_forgiven(now))
     return None
+
+
+def _possible_digests(binding: Binding, entered: str, unspent: QuerySet[RecoveryCode]) -> list[str]:
+    """The digests of what was typed: of a code of ours, and while a code of another site is left, of one of those."""
+    digests = []
+    if (symbols := recovery_codes.normalise(entered)) is not None:
+        digests.append(recovery_codes.digest_of(symbols))
+    foreign = recovery_codes.normalise_foreign(entered)
+    if foreign is not None and unspent.filter(weak=True).exists():
+        digests.append(recovery_codes.weak_digest_of(foreign, binding.pk.bytes))
+    return digests
 
 
 def _forgiven(now: datetime) -> dict[str, Any]:

@@ -100,10 +100,14 @@ class WebAuthnCredential(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """One code of a person's set, as the digest of ≥ 112 random bits; spent by one conditional UPDATE."""
+    """One code of a person's set, as the digest of ≥ 112 random bits; spent by one conditional UPDATE.
+
+    `weak`: it came from another site with fewer bits, and its digest is that of a slow, salted hash.
+    """
 
     binding = models.ForeignKey(Binding, on_delete=models.CASCADE, related_name="codes")
     digest = models.CharField(max_length=64, unique=True)
+    weak = models.BooleanField(default=False)
     used_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:

@@ -6,11 +6,15 @@ from django.utils.translation import gettext_lazy as _
 
 
 class KeyCanary(models.Model):
-    """A known text under one key of the ring: if it opens, that key is the right one (`accounts.canary`)."""
+    """A known text under one key of the ring: if it opens, that key is the right one (`accounts.canary`).
+
+    Of a key that was retired (`retired_at`) the row stays, without a text: it must never seal again.
+    """
 
     key_id = models.CharField(_("key id"), max_length=8, primary_key=True, editable=False)
     ciphertext = models.TextField(editable=False)
     created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(_("retired"), null=True, editable=False)
 
     class Meta:
         app_label = "accounts"

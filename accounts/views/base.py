@@ -15,6 +15,8 @@ from accounts.errors import AccountsError, EnrolmentGuarded, NotFresh, SecretsUn
 from accounts.gates import GatedRequest, standing_of
 from accounts.models import User
 
+RETRY_AFTER = 60  # seconds: keys are put right by people
+
 
 def next_url(request: HttpRequest, default: str = "") -> str:
     """Where the person wanted to go: a path on this host from `next`, else the default. Other hosts are ignored."""
@@ -67,7 +69,9 @@ def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
     if isinstance(refusal, NotFresh):
         return redirect(with_next("mfa_reauthenticate", request.get_full_path()))
     if isinstance(refusal, SecretsUnavailable):
-        return render(request, "503.html", {"message": refusal.message}, status=503)
+        response = render(request, "503.html", {"message": refusal.message}, status=503)
+        response["Retry-After"] = str(RETRY_AFTER)
+        return response
     if isinstance(refusal, TooManyRequests):
         return render(request, "429.html", {"message": refusal.message, "until": refusal.until}, status=429)
     messages.error(request, str(refusal))

@@ -32,6 +32,7 @@ class RecoveryCodesView(Page):
             unused_count=recovery.left(self.me),
             total=current.codes.count() if current else 0,
             made_at=current.bound_at if current else None,
+            weak=current.codes.filter(weak=True, used_at=None).exists() if current else False,
         )
 
     def post(self, request: GatedRequest) -> HttpResponseBase:

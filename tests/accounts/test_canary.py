@@ -384,3 +384,26 @@ def test_migrating_with_a_bad_ring_goes_on_and_says_so(right, settings, logged):
     assert not KeyCanary.objects.exists()
     assert "The key canary is unreadable" in logged()
     assert PUBLISHED not in logged()
+
+
+@pytest.mark.security(86)
+def test_a_start_without_a_key_that_rows_need_raises_an_alarm_and_goes_on(deployed, settings, person, logged):
+    Binding.objects.create(person=person, kind="totp", sealed_under=key_id(deployed))
+    settings.MFA_ENCRYPTION_KEYS = [new_key(), deployed]
+    canary.verify_at_start()
+    assert not events(Kind.KEY_MISSING)
+    settings.MFA_ENCRYPTION_KEYS = settings.MFA_ENCRYPTION_KEYS[:1]
+    canary.verify_at_start()
+    [alarm] = events(Kind.KEY_MISSING)
+    assert (alarm.payload, alarm.chain) == ({"keys": [key_id(deployed)]}, chain.PLATFORM)
+    assert f"under keys that MFA_ENCRYPTION_KEYS lacks: {key_id(deployed)}" in logged()
+    assert canary.is_healthy()
+
+
+@pytest.mark.security(86)
+def test_a_start_with_a_wrong_key_raises_the_one_alarm_and_no_second(deployed, settings, person):
+    Binding.objects.create(person=person, kind="totp", sealed_under=key_id(deployed))
+    settings.MFA_ENCRYPTION_KEYS = [new_key()]
+    canary.verify_at_start()
+    assert len(events(Kind.KEY_CANARY_FAILED)) == 1
+    assert not events(Kind.KEY_MISSING)

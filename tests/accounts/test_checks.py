@@ -11,7 +11,10 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import Error, Warning, run_checks
 
-from accounts import checks, keyring
+from accounts import canary, checks, keyring
+from accounts.flows import retirement
+from accounts.models import KeyCanary
+from tests.accounts.sealed_scene import add_key, apps, rotate
 from tests.attestation_authority import Maker
 from tests.factories import AdministratorFactory, TenantFactory
 
@@ -311,7 +314,7 @@ def test_no_message_shows_a_key_and_every_one_says_what_to_do(settings):
         assert isinstance(message, Error | Warning)
         assert message.hint
         assert not any(key in str(message) for key in keys)
-    of_the_database = {"accounts.W004"}
+    of_the_database = {"accounts.W004", "accounts.W005", "accounts.E016", "accounts.E017", "accounts.E018"}
     assert {message.id for message in messages} == numbers_in_the_source() - of_the_database
 
 
@@ -339,3 +342,44 @@ def test_a_platform_administrator_outside_the_default_tenant_is_warned_of():
     [message] = checks.check_platform_administrators(databases=["default"])
     assert message.hint
     assert checks.check_platform_administrators(databases=None) == []
+
+
+def of_keys() -> list[str]:
+    """What the database has to say about the keys, by number."""
+    messages = run_checks(tags=["database"], databases=["default"])
+    keys = ("accounts.E016", "accounts.E017", "accounts.E018", "accounts.W005")
+    assert all(message.hint for message in messages)
+    return [message.id for message in messages if message.id in keys]
+
+
+@pytest.mark.django_db
+@pytest.mark.security(86)
+def test_keys_are_compared_with_what_the_database_needs(settings):
+    KeyCanary.objects.all().delete()
+    canary.ensure()
+    apps(1)
+    old = settings.MFA_ENCRYPTION_KEYS[0]
+    assert of_keys() == []
+    settings.MFA_ENCRYPTION_KEYS = [new_key()]
+    assert of_keys() == ["accounts.E016", "accounts.E017"]
+    settings.MFA_ENCRYPTION_KEYS = [old]
+    add_key(settings)
+    new = settings.MFA_ENCRYPTION_KEYS[0]
+    settings.MFA_ENCRYPTION_KEYS = [new]
+    assert of_keys() == ["accounts.E017"]
+    settings.MFA_ENCRYPTION_KEYS = [old, new]
+    assert of_keys() == ["accounts.E018"]
+    settings.MFA_ENCRYPTION_KEYS = [new, old]
+    assert of_keys() == []
+    rotate()
+    retirement.retire(keyring.KeyRing([old]).primary_id)
+    assert of_keys() == ["accounts.W005"]
+    settings.MFA_ENCRYPTION_KEYS = [new]
+    assert of_keys() == []
+
+
+@pytest.mark.django_db
+def test_keys_that_are_no_ring_are_left_to_the_other_checks(settings):
+    settings.MFA_ENCRYPTION_KEYS = ["nonsense"]
+    assert of_keys() == []
+    assert checks.check_keys_in_use(databases=None) == []

@@ -9,7 +9,7 @@ from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 
-from accounts import key_census, keyring
+from accounts import canary, keyring
 from accounts.flows import key_work
 from accounts.models import Binding, KeyCanary
 from audit.kinds import Kind
@@ -104,7 +104,7 @@ def test_status_names_keys_that_are_needed_and_absent(settings):
     assert answer.code == 1
     assert f"{old}  missing, canary does not open" in answer.out
     assert "2 rows need it: put it back" in answer.out
-    assert key_census.needed_but_absent() == [old]
+    assert canary.needed_but_absent() == [old]
 
 
 @pytest.mark.security(7, 87)

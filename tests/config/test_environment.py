@@ -24,9 +24,10 @@ def manage(surroundings: dict[str, str], *arguments: str) -> subprocess.Complete
 
 
 def variables_read() -> set[str]:
-    """The names that settings.py asks the environment for."""
-    tree = ast.parse((ROOT / "config" / "settings.py").read_text(encoding="utf-8"))
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
+    """The names that settings.py and the sources of keys ask the environment for."""
+    sources = [(ROOT / "config" / name).read_text(encoding="utf-8") for name in ("settings.py", "key_sources.py")]
+    nodes = (node for source in sources for node in ast.walk(ast.parse(source)))
+    calls = (node for node in nodes if isinstance(node, ast.Call) and node.args)
     return {
         str(call.args[0].value)
         for call in calls

@@ -10,7 +10,7 @@ from django.db import Error as AnyDatabaseError
 
 from accounts.key_errors import KeyWorkFailed, KeyWorkRefused
 from accounts.keyring import MisconfiguredKeys
-from accounts.management.key_commands import generate, rotate, status, told, verify
+from accounts.management.key_commands import adopt, generate, retire, rotate, status, told, verify
 
 WIDTH: Final = 100  # columns
 WORDS: Final[dict[str, ModuleType]] = {
@@ -18,6 +18,8 @@ WORDS: Final[dict[str, ModuleType]] = {
     "status": status,
     "rotate": rotate,
     "verify": verify,
+    "retire": retire,
+    "adopt": adopt,
 }
 
 

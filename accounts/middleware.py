@@ -1,4 +1,4 @@
-"""Who is asking, in which language: found without a query of their own."""
+"""Who is asking, in which language, by which clock: found without a query of their own."""
 
 from functools import partial
 from typing import Any
@@ -11,9 +11,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.crypto import constant_time_compare
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
@@ -55,6 +56,19 @@ class LanguageMiddleware(LocaleMiddleware):
             return ""
         language: str = getattr(person_in(request), "language", "")
         return language if language and translation.check_for_language(language) else ""
+
+
+class TimeZoneMiddleware(MiddlewareMixin):
+    """Every moment on a page is told by the clock of the person's tenant; by UTC to whoever is nobody yet."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        person = person_in(request) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+        if isinstance(person, User):
+            timezone.activate(person.tenant.zone)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        timezone.deactivate()
+        return response
 
 
 def person_in(request: Any) -> User | AnonymousUser:

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security(62)]
 
 URL = reverse("policies_snooze")
 DAY = timedelta(days=1)
-BANNER = "Set up two-step verification by"
+BANNER = "requires two-step verification from"
 
 
 @pytest.fixture

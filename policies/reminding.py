@@ -6,6 +6,8 @@ from typing import Final
 
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant, User
@@ -44,7 +46,12 @@ class Campaign(models.Model):
         ordering = ["-started_at"]
 
     def __str__(self) -> str:
-        return f"{self.tenant_id} since {self.started_at:%Y-%m-%d}"
+        day = date_format(timezone.localtime(self.started_at, self.tenant.zone), "j F Y")
+        return gettext("Campaign of %(tenant)s since %(day)s") % {"tenant": self.tenant, "day": day}
+
+    @property
+    def is_running(self) -> bool:
+        return self.ended_at is None
 
     def is_done_on(self, today: date) -> bool:
         """Whether everybody was gone through on this day of the tenant's."""
@@ -116,7 +123,10 @@ class Reminder(OwedMail):
         ]
 
     def __str__(self) -> str:
-        return f"{self.person_id} on {self.day:%Y-%m-%d}"
+        return gettext("Reminder of %(person)s on %(day)s") % {
+            "person": self.person,
+            "day": date_format(self.day, "j F Y"),
+        }
 
 
 REACHED: Final = (*OPEN, Reminder.State.SENT, Reminder.State.UNSURE)

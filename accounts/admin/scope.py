@@ -24,6 +24,7 @@ from django.db.models import Field, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -57,13 +58,15 @@ class FlowForm(ModelForm):
 
 
 class ScopedList(ChangeList):
-    """A list whose links carry the id that the admin shows, which need not be the primary key."""
+    """A list named by what is in it, whose links carry the id that the admin shows: it need not be the primary key."""
 
     model_admin: "ScopedAdmin"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.pk_attname = self.model_admin.id_field
+        if not self.is_popup:
+            self.title = capfirst(self.opts.verbose_name_plural)
 
     def url_for_result(self, result: Model) -> str:
         return self.model_admin.url_of(result)
@@ -74,12 +77,13 @@ class ScopedAdmin(ModelAdmin):
 
     `tenant_path` leads from the model to the tenant, as in a lookup; `platform_only` closes the model to tenants'
     administrators, and then there need be no path. `id_field` is a unique field that stands for an object in URLs
-    and in lists of chosen ids.
+    and in lists of chosen ids. `empty_list` is what a list with nothing in it says.
     """
 
     tenant_path: ClassVar[str]
     platform_only: ClassVar[bool] = False
     id_field: ClassVar[str] = "pk"
+    empty_list: ClassVar[str | Promise] = _("There is nothing here yet.")
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -19,6 +19,10 @@ from policies.models import Campaign, Reminder
 from policies.reminding import DAYS_BEFORE
 
 State = Reminder.State
+WHAT_IT_DOES: Final = _(
+    "Whoever has yet to set up what is demanded gets a mail so many days before their own deadline, newcomers too. "
+    "Nobody gets two in a day, and who is ready gets none. It goes on until it is stopped."
+)
 COUNTED: Final = {"waiting": OPEN, "sent": (State.SENT, State.UNSURE), "given_up": (State.FAILED,)}
 
 
@@ -35,6 +39,10 @@ class CampaignForm(FlowForm):
     class Meta:
         model = Campaign
         fields = ("tenant", "days", "quiet_from", "quiet_until")
+        help_texts = {
+            "quiet_from": _("From then on no mail goes out, by the clock of the tenant."),
+            "quiet_until": _("What waited goes out then. The same time twice: no hour is quiet."),
+        }
         widgets = {name: forms.TimeInput({"type": "time"}, format="%H:%M") for name in ("quiet_from", "quiet_until")}
 
     def clean_days(self) -> list[int]:
@@ -57,6 +65,7 @@ class CampaignAdmin(ScopedAdmin):
     list_select_related = ("tenant",)
     ordering = ("-started_at",)
     actions = ("stop",)
+    empty_list = _("There is no campaign yet: nobody is reminded by itself.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         counts = {name: Count("reminders", filter=Q(reminders__state__in=states)) for name, states in COUNTED.items()}
@@ -73,6 +82,16 @@ class CampaignAdmin(ScopedAdmin):
         if person_of(request).is_superuser:
             return self.list_display
         return tuple(column for column in self.list_display if column != "tenant")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """One campaign is enough for a tenant, so none is added after another."""
+        shown = {"title": _("Begin a campaign"), "show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, shown | (extra_context or {}))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """Before it begins, what it will do."""
+        options = {"fields": self.get_fields(request, obj)}
+        return [(None, options if obj is not None else options | {"description": WHAT_IT_DOES})]
 
     def get_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         if obj is not None:
@@ -99,7 +118,7 @@ class CampaignAdmin(ScopedAdmin):
 
     @admin.display(description=_("state"))
     def standing(self, campaign: Campaign) -> SafeString:
-        return labels.pill("ok", _("Running")) if campaign.ended_at is None else labels.pill("", _("Stopped"))
+        return labels.pill("ok", _("Running")) if campaign.is_running else labels.pill("", _("Stopped"))
 
     @admin.display(description=_("days before the deadline"))
     def on_days(self, campaign: Campaign) -> str:

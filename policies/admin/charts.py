@@ -36,10 +36,14 @@ def bar(label: str, number: int, of: int, *, tone: str = "", into: str = "") -> 
 
 
 def line(values: Sequence[float | None], *, most: float) -> str:
-    """The `points` of a polyline over `WIDTH` by `HEIGHT`: equal steps from left to right, None leaves a gap out."""
+    """The `points` of a polyline over `WIDTH` by `HEIGHT`: equal steps from left to right, None leaves a gap out.
+
+    A single point stands there twice: of one alone nothing is drawn, of two the round ends are (SVG 2, §13.5.4).
+    """
     step = WIDTH / max(len(values) - 1, 1)
-    return " ".join(
+    points = [
         f"{round(index * step, 1)},{round(HEIGHT - HEIGHT * min(value / most, 1), 1) if most else HEIGHT}"
         for index, value in enumerate(values)
         if value is not None
-    )
+    ]
+    return " ".join(points * 2 if len(points) == 1 else points)

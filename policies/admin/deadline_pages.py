@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -105,7 +106,7 @@ class ExtensionPage(PeoplePage):
             messages.error(request, str(refusal))
             return self.to_list()
         self.tell(found)
-        return self.to_list()
+        return redirect(self.where_from(people))
 
     def days(self, people: list[User]) -> Days:
         """Where these people are (of several tenants, where the administrator is): today, and the usual last day.
@@ -117,6 +118,10 @@ class ExtensionPage(PeoplePage):
         latest = [one.before for one in deadlines.prospects(people, USUAL) if one.before and one.left_out is None]
         begins = max([*latest, timezone.now()])
         return Days(timezone.localdate(timezone=zone), timezone.localdate(begins + USUAL, zone))
+
+    def where_from(self, people: list[User]) -> str:
+        """The page of one person, the list for several."""
+        return self.admin.url_of(people[0]) if len(people) == 1 else reverse("admin:accounts_user_changelist")
 
     def tell(self, found: list[Prospect]) -> None:
         """How many got more time, and who did not and why."""
@@ -143,7 +148,8 @@ class ExtensionPage(PeoplePage):
             ],
             now=timezone.now(),
             form=form,
-            cancel_url=reverse("admin:accounts_user_changelist"),
+            cancel_url=self.where_from(people),
+            **({"person": people[0], "person_url": self.where_from(people)} if len(people) == 1 else {}),
         )
 
     def looked_at(self, people: list[User], form: ExtensionForm) -> list[Prospect]:

@@ -62,12 +62,13 @@ class ReminderAdmin(ScopedAdmin):
     tenant_path = "tenant"
     change_list_template = "admin/policies/reminding_list.html"
     change_form_template = "admin/policies/reminding_form.html"
-    list_display = ("queued_at", "whom", "tenant", "day", "what_became", "attempts", "next_attempt", "why")
+    list_display = ("queued_at", "whom", "tenant", "what_became", "why", "day", "attempts", "next_attempt")
     list_filter = (TenantFilter, StateFilter)
     list_select_related = ("person", "tenant")
     search_fields = ("person__email", "person__name")
     search_help_text = _("Search by mail address or name")
     ordering = ("-queued_at",)
+    empty_list = _("Nobody was reminded yet. A campaign does it by itself; a list of people does it at once.")
     fields = readonly_fields = (
         "whom",
         "day",

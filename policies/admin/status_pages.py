@@ -101,7 +101,7 @@ def status_url(tenant_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The way so far and where it leads. `enrolled` and `missing` are the points of two lines.
+    """The way so far and where it leads. `enrolled` and `missing` are the points of two lines, `most` is their top.
 
     `ends`: the deadline that is ahead, in the tenant's zone; `expected`: how many will be missing then, None where it
     is too early to say.
@@ -110,6 +110,7 @@ class Way:
     days: list[Day]
     enrolled: str
     missing: str
+    most: int = 0
     ends: datetime | None = None
     expected: int | None = None
 
@@ -130,6 +131,7 @@ def way_of(tenants: list[Tenant], status: Status, now: datetime, *, ends: dateti
         days,
         line([one and one.enrolled for one in span], most=most),
         line([one and one.missing for one in span], most=most),
+        most,
     )
     if ends is None:
         return way
@@ -196,7 +198,9 @@ def _roles(status: Status) -> list[Bar]:
 
 
 def _sources(status: Status) -> list[Bar]:
-    return [bar(_("Password or passkey here"), number, status.people) for number in status.by_source.values()]
+    never = bar(_("Never signed in"), status.never_signed_in, status.people, into=Which.NEVER_SIGNED_IN)
+    here = [bar(_("Password or passkey here"), number, status.people) for number in status.by_source.values()]
+    return [*here, never]
 
 
 def _recovery(status: Status) -> list[Bar]:
@@ -209,7 +213,6 @@ def _recovery(status: Status) -> list[Bar]:
             into=Which.ONE_LOSS_AWAY,
         ),
         bar(_("Three recovery codes or fewer"), status.few_codes, status.people, tone="grace", into=Which.FEW_CODES),
-        bar(_("Never signed in"), status.never_signed_in, status.people, into=Which.NEVER_SIGNED_IN),
     ]
 
 

@@ -12,6 +12,21 @@ LARGEST = 150_000  # bytes, so that a page with all of them loads at once
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
+LOOKS = {"light": (1280, "light"), "dark": (1280, "dark"), "phone": (390, "light")}
+
+
+def take_looks(page: Page, name: str, folder: Path | None) -> None:
+    """A page light, dark and on a telephone, where it must not be cut off at the side."""
+    for look, (width, scheme) in LOOKS.items():
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        _assert_not_cut_off(page, f"{name}, {look}")
+        path = folder and folder / f"{name}-{look}.png"
+        page.screenshot(path=path, animations="disabled", caret="hide", full_page=True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 class Album:
     """Takes pictures; keeps them where there is a folder for them."""
 
@@ -21,8 +36,7 @@ class Album:
     def take(self, page: Page, name: str, *, whole: bool = True) -> None:
         """The page, or with `whole=False` what fits the window; nothing is focused, moving or cut off at the side."""
         page.evaluate("document.activeElement?.blur()")
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{name} is cut off at the side"
+        _assert_not_cut_off(page, name)
         png = page.screenshot(animations="disabled", caret="hide", full_page=whole)
         if self.folder is None:
             return
@@ -38,6 +52,11 @@ def squeezed(png: bytes) -> bytes:
     header = next(data for kind, data in chunks_of(png) if kind == b"IHDR")
     packed = [(b"IHDR", header), (b"IDAT", zlib.compress(pixels, level=9)), (b"IEND", b"")]
     return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in packed)
+
+
+def _assert_not_cut_off(page: Page, name: str) -> None:
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} is cut off at the side"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -171,7 +171,7 @@ def test_people_in_the_console(console: Page, album: Album, acme, dana, clock: C
     User.objects.filter(name="Hugo Example").update(is_active=False)
     clock.forward(MORNING - clock.now())
     console.goto("/admin/accounts/user/")
-    heading(console, "Select person to change")
+    heading(console, "People")
     album.take(console, "people", whole=False)
 
 

@@ -9,12 +9,14 @@ from playwright.sync_api import BrowserContext, Page
 
 from accounts.models import Binding, Notice, Session, Tenant, User
 from audit.models import AuditEvent
-from policies.models import DecidedSignIn, MFAPolicy
+from policies.models import Campaign, DecidedSignIn, MFAPolicy, Reminder
 from tests.factories import enrol_recovery_codes, verified_client
 from tests.harness.browser import SCHEMES, Complaints, accessibility_violations
 from tests.policies.admin_scene import Side, a_group, root, url
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+
+LOOKED_AT = (User, Tenant, Binding, Session, Notice, Campaign, Reminder)
 
 
 @pytest.fixture
@@ -39,12 +41,12 @@ def a_sign_in(side: Side) -> DecidedSignIn:
 def addresses(side: Side) -> list[str]:
     """Every kind of page: lists, forms, read-only pages, histories, confirmations."""
     person, policy = side.person, side.tenant.policy
-    models = (User, Tenant, MFAPolicy, Binding, Session, Notice, Group, AuditEvent)
+    models = (User, Tenant, MFAPolicy, Binding, Session, Notice, Group, AuditEvent, Campaign, Reminder)
     return [
         reverse("admin:index"),
         *(url(model) for model in models),
-        *(url(model, "add") for model in (User, Tenant, Group)),
-        *(url(model, "change", side.id_of(model)) for model in (User, Tenant, Binding, Session, Notice)),
+        *(url(model, "add") for model in (User, Tenant, Group, Campaign)),
+        *(url(model, "change", side.id_of(model)) for model in LOOKED_AT),
         url(MFAPolicy, "change", policy.pk),
         url(MFAPolicy, "history", policy.pk),
         *(url(MFAPolicy, page, policy.pk) for page in ("draft", "try", "publish", "report")),

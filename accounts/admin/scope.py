@@ -66,7 +66,7 @@ class ScopedList(ChangeList):
         super().__init__(*args, **kwargs)
         self.pk_attname = self.model_admin.id_field
         if not self.is_popup:
-            self.title = capfirst(self.opts.verbose_name_plural)
+            self.title = capfirst(str(self.opts.verbose_name_plural))
 
     def url_for_result(self, result: Model) -> str:
         return self.model_admin.url_of(result)

@@ -1,6 +1,7 @@
 """The counters on a person's row say what a naive recount says, after any history; a check finds what does not."""
 
 import importlib
+import re
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
@@ -385,3 +386,18 @@ def test_the_crowd_of_the_bench_says_what_a_recount_says() -> None:
     tenant = TenantFactory()
     crowd.gather(tenant, 40)
     assert [found for batch in state_check.check(tenant) for found in batch] == []
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_what_is_wrong_stands_in_lines_of_its_own_above_the_bar(person: User) -> None:
+    User.objects.filter(pk=person.pk).update(factors=Factors.APP)
+    out = Terminal()
+    with pytest.raises(CommandError):
+        call_command("check_enrolment_state", stdout=out)
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", out.getvalue()).splitlines()
+    assert any(line.startswith("People") for line in lines)
+    assert [line for line in lines if line.startswith(f"{person.pk}: the row says app")]

@@ -4,6 +4,7 @@ from datetime import time
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.utils.html import escape
 
 from accounts.models import Tenant
 from audit.kinds import Kind
@@ -55,9 +56,28 @@ def test_it_is_shown_with_what_became_of_its_mails_and_stopped(client, tenant):
         page = client.get(address).content.decode()
         for words in ("Running", "14, 7, 3, 1, 0", "20:00–08:00 (Europe/Berlin)"):
             assert words in page, address
+    assert f"Campaign of {escape(str(tenant))} since" in page
     [row] = client.get(url(Campaign)).context["cl"].result_list
     assert (row.number_waiting, row.number_sent, row.number_given_up) == (0, 1, 0)
     client.post(url(Campaign), {"action": "stop", ACTION_CHECKBOX_NAME: [str(campaign.pk)]})
     campaign.refresh_from_db()
     assert campaign.ended_at is not None
     assert "Stopped" in client.get(url(Campaign)).content.decode()
+
+
+def test_its_own_page_stops_it_while_it_runs(client, tenant):
+    campaign = Campaign.objects.create(tenant=tenant)
+    page = url(Campaign, "change", campaign.pk)
+    assert 'name="action" value="stop"' in client.get(page).content.decode()
+    response = client.post(url(Campaign), {"action": "stop", ACTION_CHECKBOX_NAME: str(campaign.pk)}, follow=True)
+    assert "1 campaign was stopped." in response.content.decode()
+    assert last_event(Kind.CAMPAIGN_STOPPED).target_id == str(tenant.pk)
+    assert 'name="action" value="stop"' not in client.get(page).content.decode()
+
+
+def test_an_empty_list_says_what_that_means(client):
+    assert "There is no campaign yet: nobody is reminded by itself." in client.get(url(Campaign)).content.decode()
+    assert "Nobody was reminded yet." in client.get(url(Reminder)).content.decode()
+    found = client.get(url(Reminder), {"q": "nobody"}).content.decode()
+    assert "Nothing fits what you search for." in found
+    assert "Nobody was reminded yet." not in found

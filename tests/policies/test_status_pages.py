@@ -158,7 +158,7 @@ class TestTheCommand:
         assert theirs.mark not in alone
 
     def test_an_unknown_tenant_is_an_error(self):
-        with pytest.raises(CommandError, match="no tenant 'nowhere'") as refused:
+        with pytest.raises(CommandError, match="no tenant with the short name 'nowhere'") as refused:
             self.said("--tenant", "nowhere")
         assert refused.value.returncode == 1
 
@@ -174,4 +174,8 @@ def test_a_bar_says_all_and_nothing_only_where_it_is_so(number, of, percent):
 
 def test_a_line_leaves_days_without_a_figure_out():
     assert line([0, None, 10], most=10) == "0.0,160.0 600.0,0.0"
-    assert line([5], most=0) == "0.0,160"
+
+
+def test_a_line_of_one_day_is_a_dot():
+    assert line([5], most=0) == "0.0,160 0.0,160"
+    assert line([None, 5], most=5) == "600.0,0.0 600.0,0.0"

@@ -1,10 +1,7 @@
 """`manage.py check_enrolment_state`: do the counters say what people own?"""
 
-import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -31,7 +28,7 @@ class Command(BaseCommand):
         "  manage.py check_enrolment_state --repair                  and put it right, which is recorded\n"
         "  manage.py check_enrolment_state --repair --dry-run        say what --repair would put right\n"
         "  manage.py check_enrolment_state --tenant acme --repair    in one tenant, by its short name\n\n"
-        "Exit codes: 0 all is right, or was put right; 1 something is wrong; 2 no such tenant."
+        "Exit codes: 0 all is right, or was put right; 1 something is wrong; 2 no such tenant, or wrong arguments."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,15 +40,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = _tenant(options["tenant"])
         repair = options["repair"] and not options["dry_run"]
-        number = wrong = 0
-        total = state_check.everybody(tenant).count()
-        with _progress(total) as advance:
+        wrong, total = 0, state_check.everybody(tenant).count()
+        console = Console(file=cast(IO[str], self.stdout), soft_wrap=True, markup=False, highlight=False)
+        with Progress(console=console, transient=True, disable=not self.stdout.isatty()) as progress:
+            bar = progress.add_task("People", total=total)
             for found in state_check.check(tenant, repair=repair):
                 for one in found:
-                    self.stdout.write(_sentence(one))
+                    console.print(_sentence(one))  # above the bar, not into it
                 wrong += len(found)
-                number = min(number + BATCH, total)
-                advance(number)
+                progress.update(bar, advance=BATCH)
         self.stdout.write(f"{total} people looked at, {wrong} {'put right' if repair else 'wrong'}")
         if wrong and not repair:
             raise CommandError("Run it with --repair to put them right.", returncode=WRONG)
@@ -62,16 +59,8 @@ def _tenant(name: str | None) -> Tenant | None:
         return None
     found = Tenant.objects.filter(slug=name).first()
     if found is None:
-        raise CommandError(f"There is no tenant with the short name “{name}”.", returncode=NO_SUCH_TENANT)
+        raise CommandError(f"There is no tenant with the short name {name!r}.", returncode=NO_SUCH_TENANT)
     return found
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A bar on a terminal, nothing elsewhere: what is found stands in lines of its own."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("people", total=total)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _sentence(one: Difference) -> str:

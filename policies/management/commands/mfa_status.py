@@ -71,7 +71,7 @@ def wanted(slug: str | None) -> list[Tenant]:
         return list(tenants)
     found = list(tenants.filter(slug=slug))
     if not found:
-        raise CommandError(f"There is no tenant {slug!r}.", returncode=NOT_FOUND)
+        raise CommandError(f"There is no tenant with the short name {slug!r}.", returncode=NOT_FOUND)
     return found
 
 

@@ -48,6 +48,8 @@ class Command(BaseCommand):
         for tenant, outcome in counted:
             if outcome.total():
                 self.stdout.write(f"{tenant.slug}: {told(outcome, only_counted=options['dry_run'])}")
+        number = sum(outcome[None] for _tenant, outcome in counted)
+        self.stdout.write(f"{number} {'to remind' if options['dry_run'] else 'queued'} in all")
         if not options["dry_run"]:
             for tenant_id in reminder_mail.tenants_with_work(timezone.now()):
                 reminder_mail.soon(tenant_id)

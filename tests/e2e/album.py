@@ -1,5 +1,6 @@
 """Pictures of pages for people to look at: sharp, small, and the same every time."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,6 +14,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 LOOKS = {"light": (1280, "light"), "dark": (1280, "dark"), "phone": (390, "light")}
+
+
+def looks_folder() -> Path | None:
+    """Where the looks of pages are kept, if they are."""
+    named = os.environ.get("GATEHOUSE_LOOKS")
+    return Path(named) if named else None
 
 
 def take_looks(page: Page, name: str, folder: Path | None) -> None:

@@ -1,6 +1,5 @@
 """The pages of the MFA status in a browser: accessible, light and dark, on a telephone too."""
 
-import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +16,7 @@ from policies.flows import reminder_rounds
 from policies.models import Reminder, ReminderRound
 from policies.rollout.listed import Which
 from tests.bench import crowd
+from tests.e2e.album import looks_folder, take_looks
 from tests.factories import (
     AdministratorFactory,
     TenantFactory,
@@ -60,13 +60,7 @@ def test_every_page_of_the_status_is_accessible(
         response = page.goto(address)
         assert response is not None and response.status == 200, address
         assert_accessible(page)
-        if folder := os.environ.get("J2_PICTURES"):
-            for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
-                page.set_viewport_size({"width": width, "height": 900})
-                page.emulate_media(color_scheme=scheme)
-                page.screenshot(path=f"{folder}/{number}_{width}_{scheme}.png", full_page=True)
-            page.emulate_media(color_scheme="light")
-            page.set_viewport_size({"width": 1280, "height": 900})
+        take_looks(page, f"status-{number}", looks_folder())
 
 
 def pages_of(administrator: User) -> list[str]:

@@ -5,7 +5,6 @@
 keeps a picture of each page, light, dark and on a telephone. Without it they are looked at all the same.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from policies.admin.people import PersonAdmin
 from policies.flows import campaigns, reminder_mail, reminders
 from policies.models import Campaign, DeadlineExtension, Reminder
 from policies.rollout.remindable import prospects
-from tests.e2e.album import take_looks
+from tests.e2e.album import looks_folder, take_looks
 from tests.e2e.walk import at, button, heading, press
 from tests.factories import (
     AdministratorFactory,
@@ -52,9 +51,7 @@ BECAME = (
 
 @pytest.fixture
 def folder() -> Path | None:
-    """Where pictures are kept, if they are."""
-    named = os.environ.get("GATEHOUSE_LOOKS")
-    return Path(named) if named else None
+    return looks_folder()
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from django.views.generic import RedirectView
 from accounts.gates import enrol_only, pending, public
 from accounts.views import (
     account,
+    activity,
     caller_check,
+    drill,
     enrolment_guard,
     not_me,
     people,
@@ -80,6 +82,8 @@ mfa_patterns: list[URLPattern] = [
     path("sessions/", sessions.SessionsView.as_view(), name="mfa_sessions"),
     path("sessions/others/end/", sessions.EndOtherSessionsView.as_view(), name="mfa_end_other_sessions"),
     path("sessions/<uuid:public_id>/end/", sessions.EndSessionView.as_view(), name="mfa_end_session"),
+    path("activity/", activity.ActivityView.as_view(), name="mfa_activity"),
+    path("check/", drill.DrillView.as_view(), name="mfa_drill"),
     path("browsers/", sessions.BrowsersView.as_view(), name="mfa_browsers"),
     path("browsers/end-trust/", sessions.StopTrustingView.as_view(), name="mfa_stop_trusting_all"),
     path("browsers/<uuid:browser_id>/end-trust/", sessions.StopTrustingView.as_view(), name="mfa_stop_trusting"),

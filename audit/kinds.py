@@ -69,6 +69,7 @@ class Kind(StrEnum):
     RECOVERY_CODES_DOWNLOADED = "recovery_codes:downloaded"
     RECOVERY_CODES_SAVED = "recovery_codes:saved"
     RECOVERY_CODES_USED = "recovery_codes:used"
+    DRILL_PASSED = "drill:passed"
     MFA_RESET = "mfa:reset"
     MFA_RESET_REFUSED = "mfa:reset_refused"
     NOTICE_DISOWNED = "notice:disowned"

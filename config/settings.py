@@ -169,6 +169,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # our own rule replaces allauth's: see accoun
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s on either side
 MFA_RECOVERY_CODE_COUNT = 10
 MFA_LOCK_AFTER_FAILURES = env.int("MFA_LOCK_AFTER_FAILURES", default=100)
+MFA_DRILL_DAYS = env.int("MFA_DRILL_DAYS", default=180)  # until people are asked to try a spare key or code; 0: never
 MFA_ENCRYPTION_KEYS = keys_of(env)
 MFA_ADOPT_FOREIGN_SECRETS = env.bool("MFA_ADOPT_FOREIGN_SECRETS", default=False)
 

@@ -195,13 +195,13 @@ def store(binding: Binding, new: NewCredential) -> WebAuthnCredential:
 def begin_assertion(
     person: User, *, session_id: UUID, purpose: Ceremony.Purpose, demands: KeyDemands, alone: bool = False
 ) -> options.Options:
-    """Options to prove one of this person's keys, as second factor or to reauthenticate.
+    """Options to prove one of this person's keys, as second factor, to reauthenticate, or to see that it works.
 
     As second factor the accepted ones are asked for; all of them where none is accepted, since what one owns must be
     proved before a better one is enrolled. `alone`: no other factor stands beside it, so it must verify its user
     (§7.2 step 17). Raises NoCredentials when there is no key that could answer.
     """
-    if purpose not in (Purpose.SECOND_FACTOR, Purpose.REAUTHENTICATE):
+    if purpose not in (Purpose.SECOND_FACTOR, Purpose.REAUTHENTICATE, Purpose.DRILL):
         raise ValueError(purpose)
     allowed = live = options.live_credentials(person)
     if not live:
@@ -249,18 +249,18 @@ def verify_assertion(
     return Assertion(credential.binding, data.user_verified, data.sign_count, data.backed_up)
 
 
-def accept(assertion: Assertion, *, beside_another: bool = False) -> Binding:
+def accept(assertion: Assertion, *, beside_another: bool = False, noted_as: str = "last_used_at") -> Binding:
     """Let a verified assertion count, inside the caller's unit of work; returns the binding as it now stands.
 
-    `beside_another`: this session proved another factor too, so a key that verifies its user for the first time is
-    from now on known to (§7.2 step 24); with a PIN set after enrolment it need not be enrolled anew. One
-    conditional UPDATE decides: the counter goes up, or was and is zero, as with synced passkeys (§7.2 step 22).
-    Raises CloneSuspected otherwise, and UnknownCredential when the key was removed meanwhile.
+    `noted_as`: the column that says when. `beside_another`: this session proved another factor too, so a key that
+    verifies its user for the first time is from now on known to (§7.2 step 24); with a PIN set after enrolment it need
+    not be enrolled anew. One conditional UPDATE decides: the counter goes up, or was and is zero, as with synced
+    passkeys (§7.2 step 22). Raises CloneSuspected otherwise, and UnknownCredential when the key was removed meanwhile.
     """
     binding, count = assertion.binding, assertion.new_counter
     live = Binding.objects.filter(pk=binding.pk, unbound_at=None, locked_at=None)
     advanced = Q(last_counter=None) | (Q(last_counter__lt=count) if count else Q(last_counter=0))
-    if not live.filter(advanced).update(last_counter=count, last_used_at=timezone.now()):
+    if not live.filter(advanced).update(last_counter=count, **{noted_as: timezone.now()}):
         raise CloneSuspected(binding, count) if live.exists() else UnknownCredential(binding)
     changes = {"backed_up": assertion.backed_up}
     if beside_another and assertion.user_verified:

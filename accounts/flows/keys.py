@@ -120,6 +120,26 @@ def check(person: User, session: "SessionStore", answer: str, *, purpose: Ceremo
         raise
 
 
+def try_out(person: User, session: "SessionStore", answer: str) -> Binding:
+    """The key that shows by this answer that it works, and proves nothing by it. Raises a WebAuthnError, recorded."""
+    purpose = Purpose.DRILL
+    try:
+        assertion = webauthn.verify_assertion(
+            person, session_id=session.row.public_id, purpose=purpose, answer=answer, demands=policy().key_rules(person)
+        )
+        return _works(person, assertion)
+    except WebAuthnError as refusal:
+        _refused(person, refusal, purpose)
+        raise
+
+
+@unit_of_work
+def _works(person: User, assertion: Assertion) -> Binding:
+    binding = webauthn.accept(assertion, noted_as="checked_at")
+    record(Kind.DRILL_PASSED, actor=person, target=person, authenticator=str(binding.pk), method=binding.kind)
+    return binding
+
+
 @unit_of_work
 def _refused(person: User, refusal: WebAuthnError, purpose: Purpose) -> None:
     _record_refusal(Kind.SECOND_FACTOR_FAILED, person, refusal, purpose)

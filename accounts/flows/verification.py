@@ -68,12 +68,7 @@ def totp_context(binding: Binding) -> keyring.Context:
 def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof | AccountsError:
     if method is Method.RECOVERY_CODE:
         person = people.lock(person)  # spending one is counted there; every flow takes the person before their factors
-    binding = (
-        Binding.objects.select_for_update(of=("self",))
-        .select_related("authenticator")
-        .filter(person=person, kind=method, unbound_at=None)
-        .first()
-    )
+    binding = _held(person, method)
     if binding is None:
         return NotEnrolled()
     if (barred := _barred(person, binding, now)) is not None:
@@ -85,6 +80,36 @@ def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof
     if not isinstance(refusal, Unreadable | SecretsUnavailable):
         _note_failure(person, binding, refusal, now)
     return refusal
+
+
+@unit_of_work
+def look_up_code(person: User, entered: str) -> Binding | AccountsError:
+    """Whether this is an unused recovery code of this person, which it stays: the set, or what it is refused with.
+
+    Wrong ones count as they do when signing in, and a paused or locked set looks at none; a right one forgives nothing.
+    """
+    locked = people.lock(person)
+    binding = _held(locked, Method.RECOVERY_CODE)
+    if binding is None:
+        return NotEnrolled()
+    now = timezone.now()
+    if (barred := _barred(locked, binding, now)) is not None:
+        return barred
+    symbols = recovery_codes.normalise(entered)
+    unspent = RecoveryCode.objects.filter(binding=binding, used_at=None)
+    if symbols is not None and unspent.filter(digest=recovery_codes.digest_of(symbols)).exists():
+        Binding.objects.filter(pk=binding.pk).update(checked_at=now)
+        _record(Kind.DRILL_PASSED, locked, binding, Outcome.OK)
+        return binding
+    refusal = WrongRecoveryCode()
+    _note_failure(locked, binding, refusal, now)
+    return refusal
+
+
+def _held(person: User, method: Method) -> Binding | None:
+    """The person's one authenticator of this kind, its row held."""
+    rows = Binding.objects.select_for_update(of=("self",)).select_related("authenticator")
+    return rows.filter(person=person, kind=method, unbound_at=None).first()
 
 
 def _barred(person: User, binding: Binding, now: datetime) -> AccountsError | None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import agents, assurance
 from accounts.assurance import Strength
+from accounts.flows.activity import Happening
 from accounts.models import Browser, Session
 from accounts.views.presentation import LABELS
 
@@ -49,6 +50,23 @@ class BrowserShown:
     trusted_until: datetime | None
     is_this: bool
     distrust_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class HappeningShown:
+    """One event on the page; `browser` and `ip` are empty where somebody else acted."""
+
+    at: datetime
+    sentence: str
+    is_warning: bool
+    browser: str
+    ip: str
+
+
+def happening_shown(one: Happening) -> HappeningShown:
+    """One event, with the browser by the name people know."""
+    browser = agents.spoken(one.agent) if one.agent else ""
+    return HappeningShown(at=one.at, sentence=one.sentence, is_warning=one.is_warning, browser=browser, ip=one.ip)
 
 
 def session_shown(session: Session, *, is_this: bool, in_trusted: bool) -> SessionShown:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.assurance import Method
-from accounts.flows import admissions, methods, recovery, removal
+from accounts.flows import admissions, drills, methods, recovery, removal
 from accounts.flows import binding as bindings
 from accounts.gates import GatedRequest
 from accounts.models import Binding, User
@@ -25,7 +25,7 @@ class SecurityView(Page):
         me, asked = self.me, policy()
         allowed, live = asked.allowed_methods(me), methods.live(me)
         factors = [b for b in live if b.kind != Binding.Kind.RECOVERY_CODE]
-        shown = self.shown(factors, allowed)
+        shown, now = self.shown(factors, allowed), timezone.now()
         return self.show(
             "mfa/index.html",
             status={
@@ -40,17 +40,20 @@ class SecurityView(Page):
             add_url=reverse("mfa_enrol"),
             can_turn_off=bool(factors) and asked.may_turn_off(me),
             replacement_open=bindings.may_replace(me, request.session),
+            drill=drills.due(live, now),
+            can_drill=any(one.kind in drills.METHODS for one in live),
         )
 
     def shown(self, factors: list[Binding], allowed: tuple[Method, ...]) -> list[Factor]:
         """The factors as the page lists them, the policy's preferred kind marked where there is a choice."""
         now, first = timezone.now(), next((m for m in allowed if any(b.kind == m for b in factors)), None)
         choice, accepted = len({b.kind for b in factors}) > 1, methods.accepted(self.me, factors, allowed)
+        removable = policy().removable(self.me)
         return [
             factor(
                 b,
                 preferred=choice and b.kind == first and b in accepted,
-                can_remove=policy().may_remove(self.me, b.pk),
+                can_remove=b.pk in removable,
                 accepted=b in accepted,
                 now=now,
             )

@@ -1,12 +1,10 @@
 """One's own sessions and browsers: looked at by GET, ended by POST alone."""
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -17,16 +15,7 @@ from accounts.views.base import Page
 from accounts.views.places import browser_shown, session_shown
 
 
-class LocalPage(Page):
-    """A page that tells times of day: in the zone of the person's organisation, which it names."""
-
-    def show(self, template: str, *, code: int = 200, **context: Any) -> HttpResponse:
-        tenant = self.me.tenant
-        with timezone.override(tenant.zone):
-            return super().show(template, code=code, time_zone=tenant.time_zone, **context)
-
-
-class SessionsView(LocalPage):
+class SessionsView(Page):
     """Where the person is signed in."""
 
     def get(self, request: GatedRequest) -> HttpResponse:
@@ -61,7 +50,7 @@ class EndOtherSessionsView(Page):
         return redirect("mfa_sessions")
 
 
-class BrowsersView(LocalPage):
+class BrowsersView(Page):
     """The browsers that the site knows, and which of them are trusted."""
 
     def get(self, request: GatedRequest) -> HttpResponse:

@@ -32,14 +32,15 @@ class KeysView(Page):
     def get(self, request: GatedRequest) -> HttpResponse:
         owned = [binding for binding in methods.live(self.me) if binding.kind == Method.WEBAUTHN]
         accepted = methods.accepted(self.me, owned, policy().allowed_methods(self.me))
-        items = [self.item(each, accepted=each in accepted) for each in owned]
+        removable = policy().removable(self.me)
+        items = [_item(each, accepted=each in accepted, removable=each.pk in removable) for each in owned]
         return self.show("mfa/webauthn/authenticator_list.html", items=items, lacking=not accepted)
 
-    def item(self, binding: Binding, *, accepted: bool) -> dict[str, Any]:
-        """One key as the list shows it."""
-        removable = policy().may_remove(self.me, binding.pk)
-        shown = factor(binding, preferred=False, can_remove=removable, accepted=accepted, now=timezone.now())
-        return {**asdict(shown), "backed_up": binding.credential.backed_up}
+
+def _item(binding: Binding, *, accepted: bool, removable: bool) -> dict[str, Any]:
+    """One key as the list shows it."""
+    shown = factor(binding, preferred=False, can_remove=removable, accepted=accepted, now=timezone.now())
+    return {**asdict(shown), "backed_up": binding.credential.backed_up}
 
 
 class AddKeyView(Page):

@@ -55,6 +55,12 @@ _recovery(
     purpose=TEXT,
 )
 _recovery(
+    Kind.DRILL_PASSED,
+    _("%(target)s checked that an authenticator works (%(method)s), without using it."),
+    authenticator=ID,
+    method=TEXT,
+)
+_recovery(
     Kind.MFA_RESET,
     _("%(actor)s reset the authenticators of %(target)s."),
     Severity.WARNING,

@@ -11,7 +11,7 @@ from accounts.assurance import Method
 from accounts.forms import CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm, SavedForm
 from accounts.gates import Explanation
 from accounts.models import Browser, CallerCheck, Role, Session, Tenant, User
-from accounts.views.places import browser_shown, session_shown
+from accounts.views.places import HappeningShown, browser_shown, session_shown
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 TENANT = Tenant(name="Müller & Söhne <b>", slug="mueller", time_zone="Europe/Berlin")
@@ -135,10 +135,16 @@ SECURITY = {
     "add_url": "/add/",
     "can_turn_off": True,
     "replacement_open": True,
+    "drill": [1],
+    "can_drill": True,
 }
 SESSION = Session(agent="<b>Firefox/1 Linux", ip="192.0.2.7", signed_in_at=NOW, last_seen_at=NOW)
 SESSIONS = [session_shown(SESSION, is_this=this, in_trusted=False) for this in (True, False)]
 BROWSER = Browser(agent="<b>Firefox/1 Linux", ip="192.0.2.7", first_seen_at=NOW, last_seen_at=NOW)
+HAPPENINGS = [
+    HappeningShown(at=NOW, sentence="X <b>", is_warning=warns, browser="Firefox <b>", ip="192.0.2.7" * warns)
+    for warns in (True, False)
+]
 BROWSERS = [browser_shown(BROWSER, trusted_until=until, is_this=until is None) for until in (NOW, None)]
 CHOICES = [bag(method="totp", symbol="totp", title="App", description="Six digits", url="/x/", recommended=True)]
 GRACE = {"gate": bag(grace=bag(deadline=NOW, days_left=1))}
@@ -275,9 +281,14 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "not me": ("account/not_me.html", NOBODY, {"at": NOW, "zone": TENANT.zone}),
     "not me, done": ("account/not_me.html", NOBODY, {"done": True, "ended": 2}),
     "not me, gone": ("account/not_me.html", NOBODY, {"gone": True}),
-    "sessions": ("mfa/sessions.html", PERSON, {"sessions": SESSIONS, "others": True, "time_zone": "Europe/Berlin"}),
-    "browsers": ("mfa/browsers.html", PERSON, {"browsers": BROWSERS, "trusted": 1, "time_zone": "Europe/Berlin"}),
-    "browsers, none": ("mfa/browsers.html", PERSON, {"browsers": [], "trusted": 0, "time_zone": "Europe/Berlin"}),
+    "sessions": ("mfa/sessions.html", PERSON, {"sessions": SESSIONS, "others": True}),
+    "browsers": ("mfa/browsers.html", PERSON, {"browsers": BROWSERS, "trusted": 1}),
+    "activity": ("mfa/activity.html", PERSON, {"happenings": HAPPENINGS}),
+    "activity, none": ("mfa/activity.html", PERSON, {"happenings": []}),
+    "drill by key": ("mfa/drill.html", PERSON, proving(Method.WEBAUTHN, CredentialForm(), due=[bag(name="x")])),
+    "drill by code": ("mfa/drill.html", PERSON, proving(Method.RECOVERY_CODE, RecoveryCodeForm())),
+    "drill, nothing": ("mfa/drill.html", PERSON, proving(None, None, methods=[])),
+    "browsers, none": ("mfa/browsers.html", PERSON, {"browsers": [], "trusted": 0}),
     "turn off": ("mfa/turn_off.html", PERSON, {}),
     "home": ("home.html", PERSON, {"protected": True}),
     "home, bare": ("home.html", PERSON, {}),

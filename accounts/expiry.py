@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 
 from accounts import notices
 from accounts.flows import browsers, throttles
-from accounts.models import AccessPass, Ceremony, EnrolmentLink, Invitation, PendingEnrolment, Session
+from accounts.models import AccessPass, Ceremony, EnrolmentLink, HelpRequest, Invitation, PendingEnrolment, Session
 
-KEPT: Final = timedelta(days=30)  # what became of a pass stays to be seen for a while
+KEPT: Final = timedelta(days=30)  # what became of a pass or a call for help stays to be seen for a while
 Expired = Callable[[datetime], QuerySet[Any]]
 
 _EXPIRED: Final[dict[str, Expired]] = {
@@ -21,6 +21,7 @@ _EXPIRED: Final[dict[str, Expired]] = {
     "access passes": lambda now: AccessPass.objects.filter(expires_at__lt=now - KEPT).exclude(
         used_at=None, revoked_at=None
     ),
+    "requests for help": lambda now: HelpRequest.objects.filter(asked_at__lt=now - KEPT),
     "invitations": lambda now: Invitation.objects.filter(expires_at__lt=now),
     "counters": throttles.idle,
     "notices": notices.expired,

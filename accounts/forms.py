@@ -126,6 +126,21 @@ class AccessPassForm(CodeForm):
     )
 
 
+class HelpForm(forms.Form):
+    """Whose administrators are to be told. Without an address where it is known who asks."""
+
+    email = forms.EmailField(
+        label=_("Email"),
+        max_length=LONGEST_ADDRESS,
+        widget=forms.EmailInput({"autocomplete": "username"}),
+    )
+
+    def __init__(self, *args: Any, person: User | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if person is not None:
+            del self.fields["email"]
+
+
 class CredentialForm(forms.Form):
     """What the browser's WebAuthn dialog answered, as JSON."""
 

@@ -82,6 +82,8 @@ class Kind(StrEnum):
     ACCESS_PASS_REFUSED = "access_pass:refused"  # noqa: S105  # nosec B105
     ACCESS_PASS_REVOKED = "access_pass:revoked"  # noqa: S105  # nosec B105
     ACCESS_PASS_LAPSED = "access_pass:lapsed"  # noqa: S105  # nosec B105
+    HELP_ASKED = "help:asked"
+    HELP_CLOSED = "help:closed"
     CALLER_CHECK_STARTED = "caller_check:started"
     CALLER_CHECK_PASSED = "caller_check:passed"
     CALLER_CHECK_FAILED = "caller_check:failed"

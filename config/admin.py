@@ -37,7 +37,18 @@ GROUPS: Final[tuple[tuple[str, str | Promise, tuple[str, ...]], ...]] = (
         _("Enforcement"),
         ("policies.mfapolicy", "policies.campaign", "policies.reminder", "accounts.tenant"),
     ),
-    ("people", _("People"), ("accounts.user", "accounts.binding", "accounts.session", "accounts.notice", "auth.group")),
+    (
+        "people",
+        _("People"),
+        (
+            "accounts.user",
+            "accounts.binding",
+            "accounts.session",
+            "accounts.helprequest",
+            "accounts.notice",
+            "auth.group",
+        ),
+    ),
     ("evidence", _("Evidence"), ("audit.auditevent",)),
     ("operations", _("Operations"), ("django_tasks_database.dbtaskresult",)),
 )

@@ -6,7 +6,8 @@ from django.views.i18n import set_language
 
 from accounts.gates import public
 from accounts.urls import account_patterns, mfa_patterns
-from accounts.views.people import HelpView, HomeView
+from accounts.views.help import HelpSentView, HelpView, LostView
+from accounts.views.people import HomeView
 from config import views
 from policies.views.snooze import SnoozeView
 
@@ -14,6 +15,8 @@ urlpatterns = [
     path("", HomeView.as_view(), name="home"),
     path("grace/snooze/", SnoozeView.as_view(), name="policies_snooze"),
     path("help/", public(HelpView.as_view()), name="help"),
+    path("help/lost/", public(LostView.as_view()), name="help_lost"),
+    path("help/lost/sent/", public(HelpSentView.as_view()), name="help_sent"),
     path("healthz", public(views.healthz), name="healthz"),
     path("readyz", public(views.readyz), name="readyz"),
     path("i18n/setlang/", public(set_language), name="set_language"),

@@ -20,13 +20,13 @@ TONES: Final[dict[str, str]] = {State.SENT: "ok", State.UNSURE: "grace", State.F
 
 
 class StateFilter(ChoiceFilter):
-    """Notices by what became of them; no notice is ever spared."""
+    """Notices by what became of them."""
 
     title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [choice for choice in State.choices if choice[0] != State.SPARED]
+        return list(State.choices)
 
     def condition(self, value: str) -> Q:
         return Q(state=value)

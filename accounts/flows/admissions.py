@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.assurance import ADMISSIONS
 from accounts.errors import EnrolmentGuarded
-from accounts.models import AccessPass, EnrolmentLink, User
+from accounts.models import AccessPass, EnrolmentLink, HelpRequest, User
 from audit.kinds import Kind
 from audit.log import record
 
@@ -57,10 +57,12 @@ def revoke_passes(person: User, *, reason: str, actor: User | None = None) -> No
 
 
 def use_up(person: User, session: "SessionStore") -> None:
-    """Something is enrolled: the guard is lifted, other links and passes end, and this session is an ordinary one."""
+    """Something is enrolled: the guard is lifted, what led there ends, and this session is an ordinary one."""
     if person.enrolment_guarded_at is None:
         return
     void(person, reason="enrolled", actor=person)
+    waiting = HelpRequest.objects.filter(person=person, closed_at=None)
+    waiting.update(closed_at=timezone.now(), closed_by=person.pk, closed_by_label=str(person))
     session.forget(person, ADMISSIONS)
     person.enrolment_guarded_at = None
     person.save(update_fields=["enrolment_guarded_at"])

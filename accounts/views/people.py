@@ -1,4 +1,4 @@
-"""Home, help, and the mailed link that lets a new person in."""
+"""Home, and the mailed link that lets a new person in."""
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
@@ -8,11 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.errors import LinkInvalid
-from accounts.flows import invitations, sign_in
+from accounts.flows import invitations
 from accounts.forms import NewPasswordForm
 from accounts.gates import GatedRequest
 from accounts.models import Binding
-from accounts.policy import policy
 from accounts.views.base import Page, with_next
 
 
@@ -22,17 +21,6 @@ class HomeView(Page):
     def get(self, request: GatedRequest) -> HttpResponse:
         factors = Binding.objects.filter(person=self.me, unbound_at=None).exclude(kind=Binding.Kind.RECOVERY_CODE)
         return self.show("home.html", protected=factors.exists(), now=timezone.now())
-
-
-class HelpView(Page):
-    """Lost phone, new phone, wrong clock: what to do, and whom to ask. Open to everybody."""
-
-    def get(self, request: GatedRequest) -> HttpResponse:
-        person = request.user if request.user.is_authenticated else None
-        if person is None and (stage := sign_in.pending(request)) is not None:
-            person = stage.login.user
-        contact = policy().contact(person) if person is not None else ""
-        return self.show("accounts/help.html", person=person, contact=contact)
 
 
 class InvitationView(Page):

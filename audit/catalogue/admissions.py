@@ -1,4 +1,4 @@
-"""What lets somebody enrol again after a reset: mailed links and access passes, from their making to their end."""
+"""Ways back in: requests for help, and the mailed links and access passes that let somebody enrol again."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
-from audit.declarations import ID, MOMENT, NUMBER, TEXT, Category, Outcome, Severity
+from audit.declarations import FLAG, ID, MOMENT, NUMBER, TEXT, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _LINK = {"link": ID}
@@ -57,3 +57,9 @@ _admissions(
     **_PASS,
 )
 _admissions(Kind.ACCESS_PASS_LAPSED, _("An access pass of %(target)s ran out unused."), **_PASS)
+_admissions(
+    Kind.HELP_ASKED,
+    _("Somebody asked the administrators of %(target)s to help them back in."),
+    knew_password=FLAG,
+)
+_admissions(Kind.HELP_CLOSED, _("%(actor)s closed the request for help of %(target)s."), request=ID)

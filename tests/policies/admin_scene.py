@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.assurance import Method, Proof
-from accounts.models import Binding, Notice, Session, Tenant, TenantDomain, User
+from accounts.models import Binding, HelpRequest, Notice, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
 from policies.models import Campaign, MFAPolicy, Reminder
 from tests import factories
 
-SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder, Campaign, Notice)
+SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder, Campaign, Notice, HelpRequest)
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Side:
         self.secret = factories.enrol_totp(self.person)
         self.reminder = Reminder.objects.create(person=self.person, tenant=self.tenant, day="2030-01-01")
         self.campaign = Campaign.objects.create(tenant=self.tenant)
+        self.help_request = HelpRequest.objects.create(person=self.person, tenant=self.tenant)
         self.person_client = factories.client_of(self.person)
 
     @property
@@ -63,6 +64,7 @@ class Side:
             Session: lambda: self.session.public_id,
             Campaign: lambda: self.campaign.pk,
             Reminder: lambda: self.reminder.pk,
+            HelpRequest: lambda: self.help_request.pk,
             Notice: lambda: self.person.notices.latest("pk").pk,
             AuditEvent: lambda: AuditEvent.objects.filter(tenant_id=self.tenant.pk).latest("id").pk,
         }[model]().__str__()

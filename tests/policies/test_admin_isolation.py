@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django_tasks_db.models import DBTaskResult
 
 from accounts.flows import people
-from accounts.models import Binding, Session, Tenant, User
+from accounts.models import Binding, HelpRequest, Session, Tenant, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
 from policies.models import Campaign, MFAPolicy, Reminder, ReminderRound
@@ -168,8 +168,14 @@ def act(client: Client, model: type[Model], action: str, *ids: Any, **more: Any)
 
 @pytest.mark.parametrize(
     ("model", "action"),
-    [(User, "reset_mfa"), (User, "send_reminder"), (Campaign, "stop"), (Session, "end_sessions")],
-    ids=["people", "reminders", "campaigns", "sessions"],
+    [
+        (User, "reset_mfa"),
+        (User, "send_reminder"),
+        (Campaign, "stop"),
+        (Session, "end_sessions"),
+        (HelpRequest, "close_requests"),
+    ],
+    ids=["people", "reminders", "campaigns", "sessions", "requests for help"],
 )
 def test_an_action_with_another_tenants_id_does_nothing(
     client: Client, mine: Side, theirs: Side, model: type[Model], action: str
@@ -182,6 +188,7 @@ def test_an_action_with_another_tenants_id_does_nothing(
     assert not events(Kind.SESSION_ENDED)
     assert not events(Kind.REMINDER_ASKED_FOR)
     assert not events(Kind.CAMPAIGN_STOPPED)
+    assert not events(Kind.HELP_CLOSED)
 
 
 def test_everything_across_pages_is_everything_of_ones_own_tenant(client: Client, mine: Side, theirs: Side) -> None:

@@ -44,6 +44,8 @@ OPEN = {
     "accounts_not_me": Gate.PUBLIC,
     "healthz": Gate.PUBLIC,
     "help": Gate.PUBLIC,
+    "help_lost": Gate.PUBLIC,
+    "help_sent": Gate.PUBLIC,
     "mfa_activate_totp": Gate.ENROL_ONLY,
     "mfa_add_webauthn": Gate.ENROL_ONLY,
     "mfa_authenticate": Gate.PENDING,

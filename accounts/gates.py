@@ -37,7 +37,8 @@ class Explanation:
     """A decision in sentences, in the language of the moment, as the policy explains it to whoever reads.
 
     `facts` are the inputs, each with its label, and hold no secret. `way_out` says what would end a stop;
-    `satisfied_by` are the methods in it, the preferred one first. What does not apply is empty.
+    `satisfied_by` are the methods in it, the preferred one first. `trusted_browser_days`: for how long a browser could
+    be trusted from now on. What does not apply is empty.
     """
 
     outcome: str
@@ -48,6 +49,7 @@ class Explanation:
     version: str = ""
     contact: str = ""
     satisfied_by: tuple[Method, ...] = ()
+    trusted_browser_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

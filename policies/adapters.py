@@ -93,9 +93,7 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
 
     def trusted_browser_days(self, person: User) -> int:
         found = facts.situation(person)
-        if found.rules is None or not engine.trusts_browsers(found.rules, found.facts, timezone.now()):
-            return 0
-        return found.rules.trusted_browser_days
+        return engine.days_of_trust(found.rules, found.facts, timezone.now())
 
     def is_let_in_by_proof(self, person: User, session: "SessionStore") -> bool:
         judged = enforcement.judge(session, person, trusting=False)

@@ -152,14 +152,16 @@ def _may_trust(rules: Rules, facts: Facts, now: datetime) -> bool:
     )
 
 
-def trusts_browsers(rules: Rules, facts: Facts, now: datetime) -> bool:
-    """Whether a browser that this person trusts at `now` would stand in for their second factor: what is offered.
+def days_of_trust(rules: Rules | None, facts: Facts, now: datetime) -> int:
+    """For how many days a browser that this person trusts at `now` would stand in for their second factor; 0: not.
 
     By the rule that honours it. Not while a version waits for its confirmation: what is trusted under it would be so
     under the one before, too.
     """
+    if rules is None:
+        return 0
     rules = personal(rules, facts)
-    return rules.trusted_browser_days > 0 and rules.in_force_until is None and _may_trust(rules, facts, now)
+    return rules.trusted_browser_days if rules.in_force_until is None and _may_trust(rules, facts, now) else 0
 
 
 def _trusted_until(rules: Rules, since: datetime) -> datetime:

@@ -21,7 +21,7 @@ from accounts.assurance import Method, Proof, strength_with
 from accounts.authenticators.aaguids import product_name
 from accounts.gates import Explanation
 from accounts.models import Binding, Role, User
-from policies import demands, sensitive, sentences
+from policies import demands, engine, sensitive, sentences
 from policies.enforcement import Judgement
 from policies.sentences import Words
 from policies.terms import ADMINISTRATOR, LOCAL, Decision, Enrolled, Facts, Outcome, Reason, Rules, UserVerification
@@ -77,7 +77,8 @@ def to_themselves(judgement: Judgement, person: User, *, with_facts: bool = True
     with_facts = with_facts and is_known and Reason.NO_EVIDENCE not in decision.reasons
     methods = names_of(decision.facts) if with_facts else {}
     reader = Reader(person.tenant.zone, methods=methods)
-    return explained(decision, reader, judgement.rules, with_facts=with_facts)
+    days = engine.days_of_trust(judgement.rules, judgement.facts, decision.at)
+    return replace(explained(decision, reader, judgement.rules, with_facts=with_facts), trusted_browser_days=days)
 
 
 def reasons_told(decision: Decision) -> tuple[Reason, ...]:

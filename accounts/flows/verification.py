@@ -132,12 +132,18 @@ def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsErro
         secret = keyring.unseal(_stored_secret(binding), totp_context(binding))
     except keyring.UnreadableSecret as error:
         _record(Kind.AUTHENTICATOR_UNREADABLE, binding.person, binding, Outcome.FAILED, reason=error.reason)
-        return SecretsUnavailable() if error.reason is keyring.Reason.UNKNOWN_KEY else Unreadable()
+        return SecretsUnavailable() if _lacks_key(binding, error) else Unreadable()
     step = totp.matching_step(secret, code, now)
     if step is None:
         return WrongCode()
     fresh = Binding.objects.filter(pk=binding.pk, last_counter__lt=step, unbound_at=None)
     return None if fresh.update(last_counter=step, **_forgiven(now)) else CodeAlreadyUsed()
+
+
+def _lacks_key(binding: Binding, error: keyring.UnreadableSecret) -> bool:
+    """Whether the key is gone that the row itself names: a fault of the site. Another name was not written by us."""
+    named = _stored_secret(binding).partition("$")[0]
+    return error.reason is keyring.Reason.UNKNOWN_KEY and named == binding.sealed_under
 
 
 def _stored_secret(binding: Binding) -> str:

@@ -169,9 +169,9 @@ class SecondFactorView(FactorPage):
 
         Never by a recovery code: it is for the day on which everything else is gone.
         """
-        if self.current() in (None, Method.RECOVERY_CODE):
+        if self.why is None or self.current() in (None, Method.RECOVERY_CODE):
             return None
-        days = policy().trusted_browser_days(self.person)
+        days = self.why.trusted_browser_days
         return (timezone.now() + timedelta(days=days)).astimezone(self.person.tenant.zone).date() if days else None
 
     def cancel(self) -> HttpResponseBase:

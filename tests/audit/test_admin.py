@@ -154,7 +154,8 @@ def test_the_kinds_offered_are_those_of_the_chosen_subject(screen: AuditEventAdm
         return [value for value, _ in kinds.lookup_choices]
 
     assert offered(kind="mfa:reset") == sorted(CATALOGUE)
-    assert offered(category=Category.KEYS.value) == ["key:canary_failed", "key:canary_made"]
+    of_keys = sorted(kind for kind in Kind if kind.startswith("key:"))
+    assert offered(category=Category.KEYS.value) == of_keys and "key:canary_failed" in of_keys
 
 
 @pytest.mark.parametrize("query", ["actor_label__regex", "payload__reason", "tenant_id", "hash__startswith"])

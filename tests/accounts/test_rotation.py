@@ -9,7 +9,7 @@ from accounts import keyring, sealed_rows
 from accounts.flows import enrolment, rotation
 from accounts.key_errors import KeyWorkFailed, WrongKeys, WrongOrder
 from accounts.models import Binding, PendingEnrolment, RecoveryCode, Session, User
-from accounts.sealed import TOTP
+from accounts.sealed import PENDING_TOTP, TOTP
 from accounts.sealed_rows import NotWritten, Row
 from audit.kinds import Kind
 from tests.accounts.sealed_scene import (
@@ -219,6 +219,21 @@ def test_whoever_changed_a_row_meanwhile_wins(settings, database, change):
     assert sealed_rows.write(TOTP, [(row, new)], "deadbeef") == set()
     assert not Authenticator.objects.filter(data__secret=new).exists()
     assert Binding.objects.get().sealed_under == binding.sealed_under
+
+
+@BOTH
+@pytest.mark.security(86)
+def test_whoever_began_an_enrolment_anew_meanwhile_wins(settings, database):
+    person = UserFactory()
+    enrolment.begin_totp(person, session_of(person))
+    [row] = sealed_rows.read(PENDING_TOTP, PENDING_TOTP.rows(), after=None)
+    new = keyring.seal("x", PENDING_TOTP.context(row.pk, person.pk))
+    PendingEnrolment.objects.update(sealed="another")
+    assert sealed_rows.write(PENDING_TOTP, [(row, new)], "deadbeef") == set()
+    assert PendingEnrolment.objects.get().sealed == "another"
+    [row] = sealed_rows.read(PENDING_TOTP, PENDING_TOTP.rows(), after=None)
+    assert sealed_rows.write(PENDING_TOTP, [(row, new)], "deadbeef") == {row.pk}
+    assert PendingEnrolment.objects.values_list("sealed", "sealed_under").get() == (new, "deadbeef")
 
 
 @BOTH

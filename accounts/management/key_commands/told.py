@@ -16,6 +16,7 @@ DONE: Final = 0
 LEFT: Final = 1  # something does not open, or is left to do
 REFUSED: Final = 2
 FAILED: Final = 3
+MOST_TOLD: Final = 10_000  # faults in one answer in JSON; the rest is counted
 CODES: Final = (
     "Exit codes: 0 all is well; 1 something does not open or is left to do; 2 refused, or wrong arguments; "
     "3 it broke off."
@@ -40,9 +41,6 @@ def follow(command: BaseCommand, steps: Iterable[Step], report: Report, *, quiet
                 command.stdout.write(f"{step.place}: {report.done} of {report.total}, {rate}")
             faults += step.faults[: max(0, MOST_TOLD - len(faults))] if quiet else ()
     return faults
-
-
-MOST_TOLD: Final = 10_000  # faults in one answer in JSON; the rest is counted
 
 
 def say_faults(command: BaseCommand, faults: Iterable[Fault]) -> None:

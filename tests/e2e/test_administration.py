@@ -17,6 +17,8 @@ from tests.e2e.walk import (
     events,
     give_code,
     heading,
+    link_in_mail,
+    press,
     save_codes,
     setup_key,
     sign_in,
@@ -70,6 +72,9 @@ def test_an_administrator_resets_somebody_whose_session_ends_and_who_enrols_anew
     other.reload()
     at(other, "/accounts/login/")
     sign_in(other, dana, "/accounts/2fa/")
+    heading(other, "One more step before you set up")
+    other.goto(link_in_mail("Set up two-step verification again"))
+    press(other, button(other, "Continue"))
     heading(other, "Set up two-step verification")
     choose(other, "Authenticator app")
     new = authenticator_app(setup_key(other))

@@ -21,7 +21,7 @@ from accounts.assurance import Method
 from accounts.authenticators.webauthn_ceremonies import UserVerification
 from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.errors import TooManyRequests
-from accounts.flows import people, sign_in, throttles
+from accounts.flows import addresses, people, sign_in, throttles
 from accounts.gates import Explanation
 from accounts.models import Binding, User
 from accounts.models.people import normalise_address
@@ -203,6 +203,7 @@ class AccountAdapter(DefaultAccountAdapter):
             confirmed = super().confirm_email(request, email_address)
             if confirmed:
                 people.address_verified(email_address)
+                addresses.proved(email_address)
         return confirmed
 
     # What is mailed leads to the site as it is configured: a request's Host header may name another port.

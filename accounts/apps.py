@@ -10,6 +10,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import checks, notices, receivers  # noqa: F401  (registration happens on import)
-        from accounts.flows import enrolment_links
+        from accounts.flows import addresses, enrolment_links, intervention_states, new_passwords
 
-        notices.made_as_it_goes_out(enrolment_links.MAIL, enrolment_links.fresh)
+        for flow in (addresses, enrolment_links, intervention_states, new_passwords):
+            notices.made_as_it_goes_out(flow.MAIL, flow.fresh)

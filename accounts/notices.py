@@ -43,6 +43,7 @@ _MADE: Final[dict[str, Making]] = {}
 KEPT: Final = timedelta(days=30)
 _SIGNER: Final = Signer(salt="accounts.notices")
 _LONGEST_TOKEN: Final = 100  # characters
+_TIMES: Final = frozenset({"at", "until", "not_before"})  # facts that are times
 
 
 def send(
@@ -51,8 +52,8 @@ def send(
     """Owe the notice `accounts/mail/<name>` to every verified address of a person; it goes out once this commits.
 
     `also`: addresses that were theirs until now. `by_other`: somebody else acted (an administrator), so the request's
-    address says nothing about this person.
-    `more` is what else the notice tells: numbers, texts, or lists of entries with an `until`, as JSON has them.
+    address says nothing about this person. `more` is what else the notice tells: numbers, texts, or lists of entries,
+    as JSON has them; `until` and `not_before` are times.
     """
     here = context.current()
     facts = {
@@ -158,12 +159,12 @@ def _send(notice: Notice) -> bool:
 def _with_times(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts of a notice with their times as times again; the queue keeps JSON."""
     lists = {name: value for name, value in facts.items() if isinstance(value, list)}
-    dated = {name: [_dated(entry, "until") for entry in entries] for name, entries in lists.items()}
-    return _dated(facts, "at") | dated
+    dated = {name: [_dated(entry) for entry in entries] for name, entries in lists.items()}
+    return _dated(facts) | dated
 
 
-def _dated(entry: dict[str, Any], name: str) -> dict[str, Any]:
-    return {**entry, name: datetime.fromisoformat(entry[name])}
+def _dated(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, **{name: datetime.fromisoformat(entry[name]) for name in _TIMES & entry.keys()}}
 
 
 def mail(name: str, address: str, person: User, **extra: Any) -> None:

@@ -14,6 +14,7 @@ from accounts.views import (
     account,
     activity,
     caller_check,
+    cancelling,
     drill,
     enrolment_guard,
     not_me,
@@ -66,6 +67,11 @@ account_patterns: list[URLPattern] = [
         name="account_reauthenticate",
     ),
     path("not-me/<str:token>/", public(not_me.NotMeView.as_view()), name="accounts_not_me"),
+    path(
+        "not-me/intervention/<str:token>/",
+        public(cancelling.CancelInterventionView.as_view()),
+        name="accounts_cancel_intervention",
+    ),
     path("invitation/<str:token>/", public(people.InvitationView.as_view()), name="accounts_invitation"),
 ]
 

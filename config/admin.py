@@ -45,6 +45,7 @@ GROUPS: Final[tuple[tuple[str, str | Promise, tuple[str, ...]], ...]] = (
             "accounts.binding",
             "accounts.session",
             "accounts.helprequest",
+            "accounts.intervention",
             "accounts.notice",
             "auth.group",
         ),

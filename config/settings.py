@@ -39,6 +39,7 @@ ASGI_APPLICATION = "config.asgi.application"
 
 INSTALLED_APPS = [
     "config.apps.GatehouseAdminConfig",
+    "accounts",  # before Django's own, whose changepassword it replaces
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -50,7 +51,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "audit",
-    "accounts",
     "policies",
     "django_tasks_db",  # after ours, whose db_worker also does the periodic work
     "config.apps.SiteConfig",

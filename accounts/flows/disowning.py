@@ -1,14 +1,15 @@
 """“This was not me”: what the link in a notice does, for whoever reads the mailbox and need not be signed in.
 
-It takes down what is up (sessions, trust in browsers, access passes, links) and calls the administrators. It opens
-nothing and removes no authenticator, so whoever else reads the mail can be a nuisance with it, once for each notice.
+It takes down what is up (sessions, trust in browsers, access passes, links, and what administrators were about to do)
+and calls the administrators. It opens nothing and removes no authenticator, so whoever else reads the mail can be a
+nuisance with it, once for each notice.
 """
 
 from django.utils import timezone
 
 from accounts import notices
 from accounts.errors import LinkInvalid
-from accounts.flows import admissions, people
+from accounts.flows import admissions, interventions, people
 from accounts.models import Browser, Notice, Session, User
 from accounts.session_store import end
 from audit.kinds import Kind
@@ -54,3 +55,4 @@ def _revoke(person: User) -> None:
     """What somebody else could come back in by."""
     Browser.objects.filter(person=person).update(trusted_at=None)
     admissions.void(person, reason="disowned")
+    interventions.cancel_all(person, channel="disowned")

@@ -32,7 +32,11 @@ def mail_link(address_id: int) -> bool:
     if found is None:
         return False
     person = User.objects.select_related("tenant").get(pk=found.user_id)
-    parts = {"uidb36": user_pk_to_url_str(person), "key": EmailAwarePasswordResetTokenGenerator().make_token(person)}
-    link = settings.SITE_URL + reverse("account_reset_password_from_key", kwargs=parts)
-    notices.mail("account/email/password_reset_key", found.email, person, password_reset_url=link)
+    notices.mail("account/email/password_reset_key", found.email, person, password_reset_url=link_for(person))
     return True
+
+
+def link_for(person: User) -> str:
+    """A link with which a person chooses a new password: until they did, or an address of theirs changed."""
+    parts = {"uidb36": user_pk_to_url_str(person), "key": EmailAwarePasswordResetTokenGenerator().make_token(person)}
+    return settings.SITE_URL + reverse("account_reset_password_from_key", kwargs=parts)

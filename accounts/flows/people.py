@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
@@ -193,7 +194,12 @@ def manages(actor: User, person: User) -> bool:
 
 def who_answers_for(person: User) -> list[User]:
     """The active administrators of the person's tenant and of the platform, the person too where they are one."""
-    theirs = Q(tenant=person.tenant_id, role=Role.ADMINISTRATOR) | Q(is_superuser=True)
+    return who_answers_in(person.tenant_id)
+
+
+def who_answers_in(tenant_id: UUID) -> list[User]:
+    """The active administrators of a tenant and of the platform."""
+    theirs = Q(tenant=tenant_id, role=Role.ADMINISTRATOR) | Q(is_superuser=True)
     return list(User.objects.filter(theirs, is_active=True).select_related("tenant").order_by("email"))
 
 

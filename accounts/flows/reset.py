@@ -1,36 +1,22 @@
-"""Resetting somebody's two-step verification: by an administrator who says why and how they knew who asked.
+"""Resetting somebody's two-step verification. Who may have it done, and when, `flows.interventions` says.
 
 Shows and sets no secret: it removes factors, ends sessions and mails a link. Grace never reopens, so the person has
 to enrol at their next sign-in, for which a password alone is not enough any more (`flows.admissions`).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import notices
-from accounts.errors import AccountsError, NotAllowed
-from accounts.flows import admissions, anchors, enrolment_links, people
+from accounts.flows import admissions, anchors, enrolment_links
 from accounts.flows import binding as bindings
-from accounts.models import Binding, RecoveryCode, Session, User
+from accounts.models import Binding, Browser, Intervention, RecoveryCode, Session, User
 from accounts.session_store import end
-from accounts.words import one_line
 from audit.kinds import Kind
-from audit.log import Outcome, record, unit_of_work
-
-if TYPE_CHECKING:
-    from accounts.session_store import SessionStore
-
-
-class ReasonMissing(AccountsError):
-    """A reset without a reason, or without saying how the person was recognised."""
-
-    code = "reason_missing"
-    message = _("Say why, and how you made sure who asked: it becomes part of the record.")
+from audit.log import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,53 +38,43 @@ def preview(person: User) -> Preview:
     return Preview(person, removes, Session.objects.filter(person=person, ended_at=None).count())
 
 
-def reset(person: User, *, actor: User, session: "SessionStore", reason: str, verified_how: str) -> None:
-    """Remove every factor of a person and end their sessions.
-
-    Raises NotAllowed (recorded), NotFresh, UnreadableWords or ReasonMissing.
-
-    Nobody resets themselves, another tenant's people, or a platform administrator without being one.
-    """
-    if not may_reset(actor, person):
-        record(
-            Kind.MFA_RESET_REFUSED,
-            actor=actor,
-            target=person,
-            outcome=Outcome.REFUSED,
-            reason=NotAllowed.code,
-        )
-        raise NotAllowed
-    bindings.require_fresh(actor, session)
-    reason, verified_how = one_line(reason), one_line(verified_how)
-    if not reason or not verified_how:
-        raise ReasonMissing
-    _reset(person, actor=actor, reason=reason, verified_how=verified_how)
+def require_possible(act: Intervention, person: User) -> None:
+    """Nothing stands in the way: done again, it ends what was proved since, and mails another link."""
 
 
-def may_reset(actor: User, person: User) -> bool:
-    """Whether this administrator may reset this person."""
-    return actor.pk != person.pk and people.manages(actor, person)
-
-
-@unit_of_work
-def _reset(person: User, *, actor: User, reason: str, verified_how: str) -> None:
-    locked = people.lock(person)
-    removed = bindings.strip(locked, actor=actor, reason="reset")
-    close_grace(locked)
-    admissions.void(locked, reason="reset", actor=actor)
-    admissions.guard(locked)
-    ended = end(Session.objects.filter(person=locked))
+def carry_out(act: Intervention, person: User, *, actor: User) -> None:
+    """Remove every factor of a person, whose row is held, and end their sessions."""
+    removed = bindings.strip(person, actor=actor, reason="reset")
+    ended = shut_out(person, actor=actor, reason="reset")
     record(
         Kind.MFA_RESET,
         actor=actor,
-        target=locked,
-        reason=reason,
-        verified_how=verified_how,
+        target=person,
+        reason=act.reason,
+        verified_how=act.verified_how,
         removed=len(removed),
         sessions=ended,
+        intervention=str(act.pk),
     )
-    notices.send("mfa_reset", locked, by_other=True)
-    enrolment_links.send(locked)
+    notices.send("mfa_reset", person, by_other=True)
+    enrolment_links.send(person)
+
+
+def shut_out(person: User, *, actor: User, reason: str) -> int:
+    """Nothing is enrolled any more: no grace, no pass, no link, no trust, no session; how many of those ended.
+
+    From now on a password alone does not enrol. The caller has a link mailed.
+    """
+    close_grace(person)
+    admissions.void(person, reason=reason, actor=actor)
+    admissions.guard(person)
+    return sign_out_everywhere(person)
+
+
+def sign_out_everywhere(person: User) -> int:
+    """End every session of a person, and the trust in their browsers; returns how many sessions ended."""
+    Browser.objects.filter(person=person).update(trusted_at=None)
+    return end(Session.objects.filter(person=person))
 
 
 def close_grace(person: User) -> None:

@@ -40,6 +40,8 @@ _authenticators(
     Severity.NOTICE,
     reason=TEXT,
     left=NUMBER,
+    sessions=NUMBER,
+    intervention=ID,
     **AUTHENTICATOR,
 )
 _authenticators(

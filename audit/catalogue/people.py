@@ -43,7 +43,13 @@ _people(
     email=PERSONAL_TEXT,
     first=FLAG,
 )
-_people(Kind.EMAIL_ADDED, _("%(target)s got the mail address %(email)s."), Severity.NOTICE, email=PERSONAL_TEXT)
+_people(
+    Kind.EMAIL_ADDED,
+    _("%(target)s got the mail address %(email)s."),
+    Severity.NOTICE,
+    email=PERSONAL_TEXT,
+    intervention=ID,
+)
 _people(
     Kind.EMAIL_CHANGED,
     _("The mail address of %(target)s changed from %(before)s to %(after)s."),

@@ -69,8 +69,8 @@ _recovery(
     removed=NUMBER,
     sessions=NUMBER,
     methods=WORDS,
+    intervention=ID,
 )
-_recovery_refused(Kind.MFA_RESET_REFUSED, _("%(actor)s could not reset the authenticators of %(target)s."), reason=TEXT)
 _recovery(
     Kind.NOTICE_DISOWNED,
     _("Whoever reads the mail of %(target)s said that what a notice told was not them (%(notice)s)."),

@@ -8,11 +8,10 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -22,20 +21,20 @@ from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, R
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import AccountsError, NotFresh
 from accounts.flows import binding as bindings
-from accounts.flows import caller_checks, deletion, invitations, reset
+from accounts.flows import caller_checks, deletion, intervention_rules, interventions, invitations
 from accounts.flows import people as flows
 from accounts.models import User
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
-from policies.admin import explanation_pages
+from policies.admin import act_pages, explanation_pages
 from policies.admin.caller_check_page import CallerCheckPage, caller_check_url
 from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
 from policies.admin.explanation_pages import SignInPage, SignInsPage
 from policies.admin.people_forms import PersonForm
 from policies.admin.people_moments import may_see
-from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage, ResetPage
+from policies.admin.people_pages import MOST_AT_ONCE, DeletionPage
 from policies.admin.reminders import RemindsPeople, latest_of
 from policies.flows import deadlines
 
@@ -169,7 +168,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
         view = self.admin_site.admin_view
         return [
             path("extend/", view(ExtensionPage.as_view(admin=self)), name="accounts_user_extend_deadline"),
-            path("reset-mfa/", view(ResetPage.as_view(admin=self)), name="accounts_user_reset_mfa"),
+            *act_pages.urls(self),
             path("<uuid:object_id>/invite/", view(require_POST(self.invite_view)), name="accounts_user_invite"),
             path(
                 "<uuid:object_id>/caller-check/",
@@ -188,7 +187,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
     @admin.action(description=_("Reset two-step verification…"))
     def reset_mfa(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """To the page that says what it takes away and asks why."""
-        return self.to_page_of(request, queryset, reset_url)
+        return self.to_page_of(request, queryset, act_pages.reset_url)
 
     @admin.action(description=_("Extend the deadline…"))
     def extend_deadline(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
@@ -222,17 +221,33 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
         if person is not None:
             actor = person_of(request)
             context |= {
-                "bindings": [{"binding": one, "state": labels.state_of(one)} for one in person.bindings.all()],
+                **self.acts_on(person, actor),
                 "addresses": person.emailaddress_set.order_by("-primary", "email"),
                 "live_sessions": person.sessions.filter(ended_at=None).count(),
                 "caller_check_url": caller_check_url(person) if caller_checks.may_check(actor, person) else "",
                 "extension_url": extension_url(person.pk) if flows.manages(actor, person) else "",
                 "extensions": deadlines.ledger_of(person, seen_by=actor),
-                "reset_url": reset_url(person.pk) if reset.may_reset(actor, person) else "",
                 "can_invite": flows.manages(actor, person) and not person.has_usable_password(),
                 **explanation_pages.section(request, person),
             }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def acts_on(self, person: User, actor: User) -> dict[str, Any]:
+        """What may be asked for about a person, authenticator by authenticator too, and what is open."""
+        may_ask = intervention_rules.may_ask(actor, person)
+        shown = [
+            {
+                "binding": one,
+                "state": labels.state_of(one),
+                "removal_url": act_pages.removal_url(one) if may_ask and one.unbound_at is None else "",
+            }
+            for one in person.bindings.all()
+        ]
+        return {
+            "bindings": shown,
+            "act_links": act_pages.links(person) if may_ask else [],
+            "open_acts": interventions.open_about(person),
+        }
 
     # -- columns ---------------------------------------------------------------------------------------------
 
@@ -277,8 +292,3 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
     @admin.display(description=_("methods"))
     def methods(self, person: Any) -> SafeString:
         return labels.kinds(person)
-
-
-def reset_url(*ids: Any) -> str:
-    """The page that resets these people."""
-    return f"{reverse('admin:accounts_user_reset_mfa')}?{urlencode({'ids': ','.join(map(str, ids))})}"

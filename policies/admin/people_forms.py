@@ -23,12 +23,6 @@ else:
     GroupChoiceField = forms.ModelMultipleChoiceField
 
 LONGEST_REASON = 500  # characters
-VERIFIED_HOW = (
-    ("in_person", _("In person, by somebody who knows them")),
-    ("video", _("On a video call, with an identity document")),
-    ("call_back", _("By calling back a number on file")),
-    ("manager", _("Their manager confirmed it")),
-)
 
 
 class PersonForm(FlowForm):
@@ -97,16 +91,6 @@ class ConfirmedForm(forms.Form):
         if " ".join(normalise_address(typed).split()) != normalise_address(self.expected):
             raise forms.ValidationError(_("Type exactly: %(words)s"), params={"words": self.expected}, code="confirm")
         return typed
-
-
-class ResetForm(ConfirmedForm):
-    """A reset of somebody's two-step verification."""
-
-    verified_how = forms.ChoiceField(
-        label=_("How did you make sure who asked?"), choices=[("", _("Choose…")), *VERIFIED_HOW]
-    )
-
-    field_order = ("reason", "verified_how", "confirm")
 
 
 class DeletionForm(ConfirmedForm):

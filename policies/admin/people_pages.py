@@ -8,18 +8,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views import View
 
 from accounts.admin.scope import not_here, person_of
-from accounts.errors import AccountsError, NotAllowed, NotFresh
+from accounts.errors import NotAllowed, NotFresh
 from accounts.flows import binding as bindings
 from accounts.flows import deletion, reset
+from accounts.flows.intervention_rules import NotProtected
 from accounts.models import User
 from accounts.views.base import refused
-from policies.admin.people_forms import DeletionForm, ResetForm
+from policies.admin.people_forms import DeletionForm
 
 if TYPE_CHECKING:
     from policies.admin.people import PersonAdmin
@@ -37,8 +36,11 @@ class PeoplePage(View):
         self.actor = person_of(request)
         try:
             return super().dispatch(request, *args, **kwargs)
-        except NotFresh as refusal:
+        except (NotFresh, NotProtected) as refusal:
             return refused(request, refusal)
+        except NotAllowed as refusal:
+            messages.error(request, str(refusal))
+            return self.to_list()
 
     def require_fresh(self) -> None:
         bindings.require_fresh(self.actor, self.request.session)  # type: ignore[arg-type]
@@ -56,51 +58,6 @@ class PeoplePage(View):
         if not 0 < len(ids) <= MOST_AT_ONCE:
             not_here()
         return list(self.admin.chosen(self.request, ids))
-
-
-class ResetPage(PeoplePage):
-    """Reset the two-step verification of some people, each in its own transaction."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        people = self.people()
-        if not all(reset.may_reset(self.actor, person) for person in people):
-            messages.error(request, str(NotAllowed()))
-            return self.to_list()
-        self.require_fresh()
-        return self.form_page(people, ResetForm(people=people))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        people = self.people()
-        form = ResetForm(request.POST, people=people)
-        if not form.is_valid():
-            self.require_fresh()
-            return self.form_page(people, form)
-        done = sum([self.was_reset(person, form) for person in people])
-        if done:
-            words = ngettext("%(count)s person was reset.", "%(count)s people were reset.", done)
-            messages.success(request, words % {"count": done} + " " + _("They enrol again at their next sign-in."))
-        return self.to_list()
-
-    def was_reset(self, person: User, form: ResetForm) -> bool:
-        """Whether the flow did it; a refusal, which it has recorded, becomes a message. Raises NotFresh."""
-        said = {name: form.cleaned_data[name] for name in ("reason", "verified_how")}
-        try:
-            reset.reset(person, actor=self.actor, session=self.request.session, **said)  # type: ignore[arg-type]
-        except NotFresh:
-            raise
-        except AccountsError as refusal:
-            messages.error(self.request, _("Not reset: %(person)s. %(why)s") % {"person": person, "why": refusal})
-            return False
-        return True
-
-    def form_page(self, people: list[User], form: ResetForm) -> HttpResponse:
-        return self.show(
-            "admin/accounts/user/reset_mfa.html",
-            title=_("Reset two-step verification"),
-            people=[reset.preview(person) for person in people],
-            form=form,
-            cancel_url=reverse("admin:accounts_user_changelist"),
-        )
 
 
 class DeletionPage(PeoplePage):

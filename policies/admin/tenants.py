@@ -1,5 +1,6 @@
 """Tenants. Platform administrators make them and give them domains; a tenant's own keep its particulars."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import labels
 from accounts.admin.filters import ActiveFilter
 from accounts.admin.scope import FlowForm, ScopedAdmin, person_of
-from accounts.models import Tenant, TenantDomain
+from accounts.flows import help_rules
+from accounts.models import HelpRules, Tenant, TenantDomain
+from accounts.models.helping import LONGEST_WAIT
 from audit.log import unit_of_work
 from policies.flows import tenants
 from policies.models import MFAPolicy
@@ -34,9 +38,27 @@ class TenantForm(FlowForm):
         help_text=_("One to a line. Whoever signs up with a verified address at one of them joins this tenant."),
     )
 
+    second_approver = forms.ChoiceField(
+        label=_("a second administrator has to agree"),
+        choices=HelpRules.Approval.choices,
+        help_text=_("To whatever is done to an administrator’s account one always has to."),
+    )
+    wait_hours = forms.IntegerField(
+        label=_("hours to wait"),
+        min_value=0,
+        max_value=LONGEST_WAIT,
+        help_text=_("Between asking and doing. The person is told at once, and can cancel it meanwhile."),
+    )
+    administrators_wait_hours = forms.IntegerField(
+        label=_("hours to wait for administrators"),
+        min_value=0,
+        max_value=LONGEST_WAIT,
+        help_text=_("Rules that a platform administrator makes weaker hold a day later."),
+    )
+
     class Meta:
         model = Tenant
-        fields = ("name", "slug", "time_zone", "totp_issuer", "is_active", "domains")
+        fields = ("name", "slug", "time_zone", "totp_issuer", "is_active", "domains", *help_rules.FIELDS)
         help_texts = {
             "slug": _("Stays as it is for good."),
             "time_zone": _("For example Europe/Berlin: dates are shown and mailed in it."),
@@ -47,6 +69,9 @@ class TenantForm(FlowForm):
         super().__init__(*args, **kwargs)
         if "domains" in self.fields and not self.instance._state.adding:
             self.initial["domains"] = "\n".join(self.instance.domains.values_list("domain", flat=True))
+        if "wait_hours" in self.fields:
+            row = help_rules.chosen(self.instance.pk)
+            self.initial.update({name: getattr(row, name) for name in help_rules.FIELDS})
 
     def clean_slug(self) -> str:
         """A short name that is free, and whose policy's identifier is free."""
@@ -106,15 +131,20 @@ class TenantAdmin(ScopedAdmin):
             (None, {"fields": ("name", "slug", "time_zone", "totp_issuer")}),
             (_("Who belongs to it"), {"fields": (domains, "headcount")}),
             (_("Two-step verification"), {"fields": ("policy_link",)}),
+            (_("Before an account is acted on"), {"fields": (*help_rules.FIELDS, *self.pending_fields(obj))}),
             (_("Access"), {"fields": ("is_active", "is_default", "created_at")}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
         if obj is None:
             return []
-        fixed = ["slug", "domain_list", "headcount", "policy_link", "is_default", "created_at"]
+        fixed = ["slug", "domain_list", "headcount", "policy_link", "weaker_from", "is_default", "created_at"]
         may_switch = person_of(request).is_superuser and not obj.is_default
         return fixed if may_switch else [*fixed, "is_active"]
+
+    def pending_fields(self, tenant: Tenant) -> tuple[str, ...]:
+        """When weaker rules were chosen that do not hold yet, from when they do."""
+        return ("weaker_from",) if self.weaker_from(tenant) is not None else ()
 
     @unit_of_work
     def save_by_flow(self, request: HttpRequest, form: Any, change: bool) -> Tenant:
@@ -128,6 +158,8 @@ class TenantAdmin(ScopedAdmin):
             tenant = tenants.create(name, typed["slug"], actor=actor, session=session, **wanted)
         if "domains" in form.changed_data:
             tenants.set_domains(tenant, typed["domains"], actor=actor)
+        if rules := {name: typed[name] for name in help_rules.FIELDS if name in form.changed_data}:
+            help_rules.change(tenant, actor=actor, session=request.session, **rules)  # type: ignore[arg-type]
         return tenant
 
     @admin.display(description=_("people"), ordering="people_count")
@@ -142,6 +174,11 @@ class TenantAdmin(ScopedAdmin):
             return labels.pill("bad", _("None: nobody is let in"))
         url = reverse("admin:policies_mfapolicy_change", args=[policy.pk])
         return format_html('<a href="{}">{}</a>', url, policy)
+
+    @admin.display(description=_("these rules hold from"))
+    def weaker_from(self, tenant: Tenant) -> datetime | None:
+        weaker_from = help_rules.chosen(tenant.pk).weaker_from
+        return weaker_from if weaker_from is not None and timezone.now() < weaker_from else None
 
     @admin.display(description=_("mail domains"))
     def domain_list(self, tenant: Tenant) -> str:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import notices, queue
 from accounts.expiry import expired
-from accounts.flows import access_passes
+from accounts.flows import access_passes, carrying_out
 from accounts.models import Tenant
 from policies.flows import campaigns, confirm, exclusions, reminder_mail, reminder_rounds, snapshots, workers
 from policies.models import MFAPolicy, PeriodicWork
@@ -55,6 +55,15 @@ def _mail(now: datetime) -> int:
     return waiting
 
 
+def _act(now: datetime) -> int:
+    """Each act in a transaction of its own: one that cannot be carried out keeps none of the others waiting."""
+    acts = list(carrying_out.due(now))
+    for act in acts:
+        with Logged(f"act {act.pk}"):
+            carrying_out.settle(act)
+    return len(acts)
+
+
 def _report_exclusions(now: datetime) -> int:
     return sum(1 for _one in exclusions.report(exclusions.find().nearing))
 
@@ -75,6 +84,7 @@ def _lapse_passes(now: datetime) -> int:
 WORK: Final[dict[str, tuple[timedelta, Work]]] = {
     "watch_workers": (timedelta(minutes=1), workers.watch),
     "notices": (timedelta(minutes=1), _mail),
+    "carry_out_acts": (timedelta(minutes=1), _act),
     "settle_policies": (timedelta(minutes=1), _settle),
     "lapse_access_passes": (timedelta(minutes=1), _lapse_passes),
     "reminders": (timedelta(minutes=1), _remind),

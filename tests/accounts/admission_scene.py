@@ -10,10 +10,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.flows import access_passes, reset
+from accounts.flows import access_passes
 from accounts.models import AccessPass, Intervention, User
 from accounts.session_store import SessionStore
 from audit.models import AuditEvent
+from tests.accounts import acts_scene
 from tests.factories import PASSWORD, enrol_totp, live_binding, password_proof, proof_of, session_of
 
 LINK = re.compile(r"/enrol/link/([\w-]{43})/\s")
@@ -29,7 +30,7 @@ def fresh(actor: User) -> SessionStore:
 
 def guard(person: User, actor: User) -> None:
     """Reset the person, as the administrator does it."""
-    reset.reset(person, actor=actor, session=fresh(actor), **WORDS)
+    acts_scene.reset(person, actor=actor, session=fresh(actor))
     person.refresh_from_db()
 
 

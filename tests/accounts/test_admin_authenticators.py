@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.flows import reset
 from accounts.models import Binding, User
+from tests.accounts import acts_scene
 from tests.factories import (
     AdministratorFactory,
     TenantFactory,
@@ -48,7 +48,7 @@ def test_a_removed_authenticator_is_still_listed_with_who_removed_it(
     client: Client, administrator: User, person: User
 ) -> None:
     binding = live_binding(person)
-    reset.reset(person, actor=administrator, session=client.session, reason="lost", verified_how="video")
+    acts_scene.reset(person, actor=administrator, session=client.session)
     assert "Removed" in client.get(LIST, {"q": person.email}).content.decode()
     body = page_of(client, binding)
     assert "Removed" in body

@@ -14,7 +14,8 @@ from accounts.errors import EnrolmentGuarded, LinkInvalid, TooManyRequests
 from accounts.flows import admissions, enrolment, enrolment_links
 from accounts.flows import binding as bindings
 from accounts.models import EnrolmentLink, Notice, User
-from tests.accounts.admission_scene import WORDS, events, fresh, guard, token_in_mail, tokens_in, tokens_in_mail
+from tests.accounts import acts_scene
+from tests.accounts.admission_scene import events, fresh, guard, token_in_mail, tokens_in, tokens_in_mail
 from tests.accounts.test_verification import in_parallel
 from tests.conftest import LOOPBACK
 from tests.factories import AdministratorFactory, TenantFactory, UserFactory, session_of
@@ -239,7 +240,6 @@ def test_fifty_at_once_use_one_link_once():
 @pytest.mark.django_db(transaction=True)
 def test_a_reset_while_a_guarded_person_enrols_leaves_one_state_or_the_other():
     from accounts.authenticators import totp
-    from accounts.flows import reset
     from accounts.models import Binding, Session
 
     actor = AdministratorFactory(tenant=TenantFactory())
@@ -258,7 +258,7 @@ def test_a_reset_while_a_guarded_person_enrols_leaves_one_state_or_the_other():
             if number:
                 enrolment.confirm_totp(User.objects.get(pk=person.pk), mine, code)
             else:
-                reset.reset(person, actor=actor, session=session, **WORDS)
+                acts_scene.reset(person, actor=actor, session=session)
 
         in_parallel(2, race)
         person.refresh_from_db()

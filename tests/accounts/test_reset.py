@@ -7,8 +7,11 @@ from django.urls import reverse
 
 from accounts.errors import NotAllowed, NotFresh
 from accounts.flows import reset
+from accounts.flows.intervention_rules import ReasonMissing, Word
 from accounts.models import AddressAnchor, Binding, Session, User
 from audit.models import AuditEvent
+from tests.accounts import acts_scene
+from tests.accounts.acts_scene import fresh
 from tests.accounts.test_verification import in_parallel
 from tests.factories import (
     AdministratorFactory,
@@ -17,19 +20,11 @@ from tests.factories import (
     enrol_recovery_codes,
     enrol_totp,
     live_binding,
-    password_proof,
-    proof_of,
     session_of,
     verified_client,
 )
 
 pytestmark = pytest.mark.django_db
-WORDS = {"reason": "lost the phone", "verified_how": "video call"}
-
-
-def fresh(actor: User):
-    enrol_totp(actor)
-    return session_of(actor, password_proof(), proof_of(live_binding(actor)))
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def test_a_reset_takes_factors_and_sessions_and_closes_grace(actor, django_captu
     seen = reset.preview(person)
     assert [str(line) for line in seen.removes] == ["Authenticator app", "10 recovery codes"]
     with django_capture_on_commit_callbacks(execute=True):
-        reset.reset(person, actor=actor, session=fresh(actor), **WORDS)
+        acts_scene.reset(person, actor=actor, session=fresh(actor))
     person.refresh_from_db()
     assert not Binding.objects.filter(person=person, unbound_at=None).exists()
     assert (person.mfa_enrolled_at, person.grace_closed_at is not None) == (None, True)
@@ -55,7 +50,7 @@ def test_a_reset_takes_factors_and_sessions_and_closes_grace(actor, django_captu
     assert (event.actor_id, event.target_id, event.payload["reason"]) == (
         str(actor.pk),
         str(person.pk),
-        WORDS["reason"],
+        acts_scene.WORD.reason,
     )
     notice = next(message for message in mail.outbox if message.to == [person.email])
     assert "reset" in notice.subject.lower()
@@ -65,7 +60,7 @@ def test_a_reset_takes_factors_and_sessions_and_closes_grace(actor, django_captu
 def test_after_a_reset_there_is_no_grace(actor):
     person = UserFactory(tenant=actor.tenant)
     enrol_totp(person)
-    reset.reset(person, actor=actor, session=fresh(actor), **WORDS)
+    acts_scene.reset(person, actor=actor, session=fresh(actor))
     client = Client()
     client.post(reverse("account_login"), {"login": person.email, "password": "a long enough pass phrase"})
     assert client.get(reverse("home"))["Location"].startswith(reverse("mfa_enrol"))
@@ -79,20 +74,23 @@ def test_nobody_resets_themselves_strangers_or_superiors(actor, whom):
         "root": UserFactory(tenant=actor.tenant, is_superuser=True),
     }[whom]
     with pytest.raises(NotAllowed):
-        reset.reset(person, actor=actor, session=fresh(actor), **WORDS)
-    assert AuditEvent.objects.filter(kind="mfa:reset_refused", target_id=str(person.pk)).exists()
+        acts_scene.reset(person, actor=actor, session=fresh(actor))
+    assert AuditEvent.objects.filter(kind="intervention:refused", target_id=str(person.pk)).exists()
     assert not AuditEvent.objects.filter(kind="mfa:reset").exists()
 
 
 def test_it_needs_a_fresh_factor_and_words(actor):
     person = UserFactory(tenant=actor.tenant)
     enrol_totp(person)
-    session = fresh(actor)
+    enrol_totp(actor)
     with pytest.raises(NotFresh):
-        reset.reset(person, actor=actor, session=session_of(actor), **WORDS)
-    for missing in WORDS:
-        with pytest.raises(reset.ReasonMissing):
-            reset.reset(person, actor=actor, session=session, **WORDS | {missing: "  "})
+        acts_scene.reset(person, actor=actor, session=session_of(actor))
+    for word in (
+        Word(reason="  ", verified_how="video"),
+        *(Word(reason="lost", verified_how=one) for one in ("", "x")),
+    ):
+        with pytest.raises(ReasonMissing):
+            acts_scene.ask(person, actor, word=word)
     assert live_binding(person)
 
 
@@ -117,7 +115,7 @@ def test_a_reset_and_an_enrolment_at_once_leave_one_state_or_the_other():
             if number:
                 enrolment.confirm_totp(User.objects.get(pk=person.pk), mine, code)
             else:
-                reset.reset(person, actor=actor, session=session, **WORDS)
+                acts_scene.reset(person, actor=actor, session=session)
 
         in_parallel(2, race)
         person.refresh_from_db()

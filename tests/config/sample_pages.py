@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.assurance import Method
 from accounts.forms import CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm, SavedForm
 from accounts.gates import Explanation
-from accounts.models import Browser, CallerCheck, Role, Session, Tenant, User
+from accounts.models import Browser, CallerCheck, Intervention, Role, Session, Tenant, User
 from accounts.views.places import HappeningShown, browser_shown, session_shown
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -18,6 +18,7 @@ TENANT = Tenant(name="Müller & Söhne <b>", slug="mueller", time_zone="Europe/B
 PERSON = User(name="Dana <i>Set", email="dana@acme.example", tenant=TENANT, role=Role.ADMINISTRATOR)
 NOBODY = AnonymousUser()
 CALL = CallerCheck(ticket="T-1 & <b>", agent_label="Ada <i>Admin")
+ACT = Intervention(kind="reset", state="waiting", requested_at=NOW)
 
 WHY = Explanation(
     outcome="Before you can go on, a method has to be set up.",
@@ -289,6 +290,9 @@ PAGES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "drill by code": ("mfa/drill.html", PERSON, proving(Method.RECOVERY_CODE, RecoveryCodeForm())),
     "drill, nothing": ("mfa/drill.html", PERSON, proving(None, None, methods=[])),
     "browsers, none": ("mfa/browsers.html", PERSON, {"browsers": [], "trusted": 0}),
+    "cancel": ("account/intervention_cancel.html", NOBODY, {"act": ACT, "zone": TENANT.zone}),
+    "cancel, done": ("account/intervention_cancel.html", NOBODY, {"done": True}),
+    "cancel, gone": ("account/intervention_cancel.html", NOBODY, {"gone": True}),
     "turn off": ("mfa/turn_off.html", PERSON, {}),
     "home": ("home.html", PERSON, {"protected": True}),
     "home, bare": ("home.html", PERSON, {}),
@@ -313,6 +317,12 @@ TENANT_MAIL = {
     "url": "https://id.example.com/accounts/2fa/enrol/",
     "ticket": "T-1 & <b>",
     "sessions": 2,
+    "act": "removal",
+    "outcome": "declined",
+    "not_before": NOW + timedelta(days=1),
+    "to_agree": True,
+    "is_last": True,
+    "asked_by": "ada@acme.example",
     "before": "old@acme.example",
     "after": "new@acme.example",
     "caller": "Ada <i>Admin",

@@ -234,7 +234,7 @@ def test_a_mail_reads_as_text_and_as_html(name: str, context: dict[str, Any]) ->
         name
         for name, _ in MAILS
         if name.startswith("accounts/")
-        and not name.endswith(("invitation", "deadline_near", "caller_check", "enrolment_link"))
+        and not name.endswith(("invitation", "deadline_near", "caller_check", "enrolment_link", "address_confirm"))
     ],
 )
 def test_a_notice_says_when_and_where_and_leads_only_to_help(name: str) -> None:

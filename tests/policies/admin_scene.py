@@ -13,12 +13,24 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.assurance import Method, Proof
-from accounts.models import Binding, HelpRequest, Notice, Session, Tenant, TenantDomain, User
+from accounts.models import Binding, HelpRequest, Intervention, Notice, Session, Tenant, TenantDomain, User
 from audit.models import AuditEvent
 from policies.models import Campaign, MFAPolicy, Reminder
 from tests import factories
 
-SEEN_BY_TENANTS = (User, Tenant, MFAPolicy, Binding, Session, AuditEvent, Reminder, Campaign, Notice, HelpRequest)
+SEEN_BY_TENANTS = (
+    User,
+    Tenant,
+    MFAPolicy,
+    Binding,
+    Session,
+    AuditEvent,
+    Reminder,
+    Campaign,
+    Notice,
+    HelpRequest,
+    Intervention,
+)
 
 
 @dataclass
@@ -40,6 +52,18 @@ class Side:
         self.reminder = Reminder.objects.create(person=self.person, tenant=self.tenant, day="2030-01-01")
         self.campaign = Campaign.objects.create(tenant=self.tenant)
         self.help_request = HelpRequest.objects.create(person=self.person, tenant=self.tenant)
+        self.act = Intervention.objects.create(
+            kind=Intervention.Kind.PASSWORD,
+            state=Intervention.State.ASKED,
+            person=self.person,
+            tenant=self.tenant,
+            reason=f"Because {self.mark}",
+            requested_by=uuid.uuid4(),
+            requested_by_label="somebody",
+            needs_approval=True,
+            not_before=timezone.now(),
+            expires_at=timezone.now() + timedelta(days=7),
+        )
         self.person_client = factories.client_of(self.person)
 
     @property
@@ -65,6 +89,7 @@ class Side:
             Campaign: lambda: self.campaign.pk,
             Reminder: lambda: self.reminder.pk,
             HelpRequest: lambda: self.help_request.pk,
+            Intervention: lambda: self.act.pk,
             Notice: lambda: self.person.notices.latest("pk").pk,
             AuditEvent: lambda: AuditEvent.objects.filter(tenant_id=self.tenant.pk).latest("id").pk,
         }[model]().__str__()

@@ -129,7 +129,7 @@ def test_nobody_resets_themselves(client: Client, administrator: User) -> None:
     page = client.post(page_of(administrator), said(administrator), follow=True)
     assert b"You may not do this." in page.content
     assert is_enrolled(administrator)
-    event = last_event(Kind.MFA_RESET_REFUSED)
+    event = last_event(Kind.INTERVENTION_REFUSED)
     assert (event.actor_id, event.target_id, event.outcome) == (str(administrator.pk), str(administrator.pk), "refused")
     assert PAGE not in client.get(url(User, "change", administrator.pk)).content.decode()
 
@@ -139,7 +139,7 @@ def test_the_platforms_administrators_are_not_a_tenants_to_reset(client: Client,
     enrol_totp(boss)
     client.post(page_of(boss), said(boss))
     assert is_enrolled(boss)
-    assert last_event(Kind.MFA_RESET_REFUSED).target_id == str(boss.pk)
+    assert last_event(Kind.INTERVENTION_REFUSED).target_id == str(boss.pk)
 
 
 # security 51
@@ -179,7 +179,7 @@ def test_one_refusal_among_several_spares_the_others_nothing(client: Client, adm
     assert "1 person was reset." in page.content.decode()
     assert not is_enrolled(person)
     assert is_enrolled(administrator)
-    assert (events(Kind.MFA_RESET), events(Kind.MFA_RESET_REFUSED)) == (1, 1)
+    assert (events(Kind.MFA_RESET), events(Kind.INTERVENTION_REFUSED)) == (1, 1)
 
 
 def test_nobody_resets_a_multitude_by_one_click(client: Client, tenant: Tenant) -> None:

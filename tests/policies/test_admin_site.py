@@ -106,7 +106,7 @@ def test_models_are_grouped_by_purpose() -> None:
     shown = {group["app_label"]: [model["object_name"] for model in group["models"]] for group in groups}
     assert shown == {
         "enforcement": ["MFAPolicy", "Campaign", "Reminder", "Tenant", "MFAStatus"],
-        "people": ["User", "Binding", "Session", "HelpRequest", "Notice"],
+        "people": ["User", "Binding", "Session", "HelpRequest", "Intervention", "Notice"],
         "evidence": ["AuditEvent"],
     }
     groups = verified_client(root()).get(INDEX).context["app_list"]

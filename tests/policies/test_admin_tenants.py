@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.flows import help_rules
 from accounts.models import Tenant, TenantDomain, User
 from audit.kinds import Kind
 from policies.models import MFAPolicy
@@ -33,7 +34,8 @@ def typed(**changes: str) -> dict[str, str]:
 
 def form_of(tenant: Tenant, **changes: str) -> dict[str, str]:
     domains = "\n".join(tenant.domains.values_list("domain", flat=True))
-    return typed(name=tenant.name, domains=domains, is_active="on") | changes
+    rules = {name: str(getattr(help_rules.chosen(tenant.pk), name)) for name in help_rules.FIELDS}
+    return typed(name=tenant.name, domains=domains, is_active="on") | rules | changes
 
 
 def test_a_tenant_is_made_with_a_policy_that_enforces(client: Client, boss: User) -> None:

@@ -106,6 +106,9 @@ def test_a_tenants_administrator_keeps_its_particulars_alone(client: Client, min
         "domains": theirs.tenant.domains.get().domain,
         "is_default": "on",
         "policy_version": "99",
+        "second_approver": "administrators",
+        "wait_hours": "0",
+        "administrators_wait_hours": "24",
     }
     assert client.post(url(Tenant, "change", mine.tenant.pk), typed).status_code == 302
     tenant = Tenant.objects.get(pk=mine.tenant.pk)

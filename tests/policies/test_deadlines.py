@@ -18,6 +18,7 @@ from accounts.models.people import address_digest
 from audit.kinds import Kind
 from audit.log import unit_of_work
 from policies.flows import deadlines
+from tests.accounts import acts_scene
 from tests.factories import (
     PASSWORD,
     TenantFactory,
@@ -372,7 +373,7 @@ def test_a_reset_is_known_at_the_addresses_somebody_gave_up(person, boss):
     change_address(person, "pat@home.example")
     EmailAddress.objects.get(email=former).delete()
     session = verified_client(boss).session
-    reset.reset(person, actor=boss, session=session, reason="Lost.", verified_how="video")
+    acts_scene.reset(person, actor=boss, session=session)
     delete(person, boss)
     made = again(person, email=former)
     assert made.grace_closed_at is not None
@@ -385,7 +386,7 @@ def test_whoever_is_made_again_takes_over_all_addresses_of_who_is_gone(person, b
     delete(person, boss)
     made = again(person, email=former)
     session = verified_client(boss).session
-    reset.reset(made, actor=boss, session=session, reason="Lost.", verified_how="video")
+    acts_scene.reset(made, actor=boss, session=session)
     delete(made, boss)
     assert is_over(again(person, email="pat@home.example"))
 
@@ -416,7 +417,7 @@ def test_an_address_that_somebody_else_has_now_is_theirs(person, boss, tenant):
     EmailAddress.objects.get(email=former).delete()
     new = again(person, email=former)
     session = verified_client(boss).session
-    reset.reset(person, actor=boss, session=session, reason="Lost.", verified_how="video")
+    acts_scene.reset(person, actor=boss, session=session)
     new.refresh_from_db()
     assert new.grace_closed_at is None
     assert anchor_of(former).grace_closed_at is None
@@ -426,7 +427,7 @@ def test_an_address_that_somebody_else_has_now_is_theirs(person, boss, tenant):
 
 
 def test_a_reset_ends_it_for_good_whatever_comes_after(person, tenant, boss):
-    reset.reset(person, actor=boss, session=verified_client(boss).session, reason="Lost.", verified_how="video")
+    acts_scene.reset(person, actor=boss, session=verified_client(boss).session)
     person.refresh_from_db()
     publish_rules(tenant, grace_days=90, new_grace_days=90)
     people.change(person, actor=boss, tenant=TenantFactory(rules={"new_grace_days": 90}))

@@ -40,6 +40,7 @@ OPEN = {
     "account_reset_password_from_key_done": Gate.PUBLIC,
     "account_signup": Gate.PUBLIC,
     "accounts_enrolment_link": Gate.PUBLIC,
+    "accounts_cancel_intervention": Gate.PUBLIC,
     "accounts_invitation": Gate.PUBLIC,
     "accounts_not_me": Gate.PUBLIC,
     "healthz": Gate.PUBLIC,

@@ -24,7 +24,7 @@ def done() -> list[str]:
     return [name for name, _number in periodic.run(timezone.now())]
 
 
-EACH_MINUTE = ["watch_workers", "notices", "settle_policies", "lapse_access_passes", "reminders"]
+EACH_MINUTE = ["watch_workers", "notices", "carry_out_acts", "settle_policies", "lapse_access_passes", "reminders"]
 
 
 def test_everything_is_due_at_first_and_then_when_its_time_comes(clock):

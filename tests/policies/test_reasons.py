@@ -8,15 +8,17 @@ import pytest
 from django import forms
 
 from accounts.errors import UnreadableWords
-from accounts.flows import deletion, reset
+from accounts.flows import deletion
 from accounts.models import User
 from accounts.words import WordsField, one_line
 from audit.models import AuditEvent
+from policies.admin.act_forms import ActForm
 from policies.admin.deadline_pages import Days, ExtensionForm
-from policies.admin.people_forms import DeletionForm, ResetForm
+from policies.admin.people_forms import DeletionForm
 from policies.admin.publish_form import PublishForm
 from policies.flows import confirm
 from policies.models import MFAPolicy, PolicyVersion
+from tests.accounts import acts_scene
 from tests.factories import TenantFactory, UserFactory
 from tests.policies.publishing_scene import administrator, fresh_session, published
 
@@ -38,7 +40,7 @@ def stop(actor: User, reason: str) -> None:
 
 def reset_somebody(actor: User, reason: str) -> None:
     person = UserFactory(tenant=actor.tenant)
-    reset.reset(person, actor=actor, session=fresh_session(actor), reason=reason, verified_how="in person")
+    acts_scene.reset(person, actor=actor, session=fresh_session(actor), reason=reason)
 
 
 def delete_somebody(actor: User, reason: str) -> None:
@@ -75,7 +77,7 @@ class TestWhatTheFlowsTake:
 def form_of(name: str, reason: str) -> forms.Form:
     people, data = [UserFactory()], {"reason": reason}
     made: dict[str, Callable[[], Any]] = {
-        "reset": lambda: ResetForm(data, people=people),
+        "reset": lambda: ActForm(data, people=people),
         "deletion": lambda: DeletionForm(data, people=people),
         "extension": lambda: ExtensionForm(data, days=Days(date(2030, 1, 1), date(2030, 1, 8))),
         "publish": lambda: PublishForm(data, switches_off=False),

@@ -10,7 +10,11 @@ from tests.bench.figures import Row, ratio, spread
 from tests.bench.sides import Served, Side
 
 MOST_STATEMENTS = 32
-PEOPLE_A_SECOND = 100_000 / 60  # that a trial has to get through
+TRIED = 100_000  # people at most
+PEOPLE_A_SECOND = TRIED / 60  # that a trial has to get through
+SHOWN = 1_000_000  # people on the site of which something is demanded; on a smaller one, counting naively costs less
+SAME = 1.2
+KINDS_OF_TIME = {"database": "database", "page": "altogether"}
 
 PEERS = {
     "plain": ("signed-in request, against plain Django unenforced", 1.0, 1.5),
@@ -79,28 +83,51 @@ def enrolment(where: str, ours: Side, theirs: Side, effort: Effort) -> Row:
 
 def trial(where: str, side: Side, effort: Effort) -> Iterator[Row]:
     """A policy tried over a whole tenant, and what the batches are worth: against judging one person at a time."""
-    told = side.run("trial", effort.people)
-    limit, rate = effort.people / PEOPLE_A_SECOND, effort.people / told["seconds"]
-    what = f"a policy tried over {effort.people:,} people".replace(",", " ")
+    count = min(effort.people, TRIED)
+    told = side.run("trial", count)
+    limit, rate = count / PEOPLE_A_SECOND, count / told["seconds"]
+    what = f"a policy tried over {_spaced(count)} people"
     noise = spread(told["batched"])
     yield Row(what, where, told["seconds"], noise, limit, limit / 2, unit=" s", remark=f"{rate:.0f} people/s")
     figure, noise = ratio(told["one_by_one"], told["batched"])
     yield Row("the same, against one person at a time", where, figure, noise, 1.5, 3, True)
 
 
-def people(where: str, side: Side, effort: Effort) -> Iterator[Row]:
-    """The admin's list of people of one tenant, against Django's own."""
-    told = side.run("people", effort.people)
-    for what, name, other, must in (
-        ("list of people, first page, against Django's own", "first", "stock", 0.3),
-        ("its last page, against its first", "last", "first", 1.5),
-        ("its last page, against Django's own", "last", "stock_last", 0.3),
-        ("search by part of an address, against Django's own", "search", "stock_search", 0.05),
-    ):
-        figure, noise = ratio(told[name], told[other])
-        shows = where == "PostgreSQL" and effort.people >= 100_000  # trigrams are PostgreSQL's, and pay with the size
-        demanded = must if shows or name != "search" else None
-        yield Row(what, where, figure, noise, demanded, remark=f"{median(told[name]):.1f} ms")
+PAGES = (
+    ("status page of a tenant of {big}, against counting with EXISTS", "status", "naive_status", 1 / 50),
+    ("status page of all {people}, against counting with EXISTS", "status_of_all", "naive_status_of_all", 1 / 10),
+    ("list of the tenant's people, against Django's own", "list", "stock_list", 0.3),
+    ("its last page, against its first", "list_end", "list", SAME),
+    ("list of all people, against Django's own", "list_of_all", "stock_list_of_all", 0.3),
+    ("its last page, against its first", "list_of_all_end", "list_of_all", SAME),
+    ("search in the tenant by part of an address, against no index", "search", "stock_search", 0.05),
+    ("search everywhere by part of an address, against no index", "search_of_all", "stock_search_of_all", 0.05),
+    ("search everywhere for what one in 14 has, against no index", "common", "stock_common", None),
+)
+"""What a row is called, the two pages that it compares, and what the ratio must be at `SHOWN` people and more."""
+
+
+def site(where: str, side: Side, effort: Effort) -> Iterator[Row]:
+    """Pages of a large site by their time in the database, and what a recount of everybody takes."""
+    told = side.run("site", effort.people)
+    sizes = {"big": _spaced(effort.people // 10), "people": _spaced(effort.people)}
+    for what, ours, theirs, must in PAGES:
+        figure, noise = ratio(told[ours]["database"], told[theirs]["database"])
+        remark = ", ".join(f"{label} {_both(told, ours, theirs, kind)}" for label, kind in KINDS_OF_TIME.items())
+        demanded = must if effort.people >= SHOWN else None
+        yield Row(what.format(**sizes), where, figure, noise, demanded, remark=remark)
+    recount = side.run("recount")
+    what, grown = f"check_enrolment_state over {sizes['people']}", recount["after"] - recount["before"]
+    yield Row(what, where, recount["seconds"], 0, unit=" s", remark=f"{grown:.0f} MB more than before")
+
+
+def _both(told: dict[str, Any], ours: str, theirs: str, kind: str) -> str:
+    mine, other = (median(told[name][kind]) for name in (ours, theirs))
+    return f"{mine:.1f} : {other:.0f} ms"
+
+
+def _spaced(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
 
 
 def _serve(stack: ExitStack, side: Side) -> Served:

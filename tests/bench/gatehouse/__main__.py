@@ -1,6 +1,7 @@
 """Our side, asked to prepare or to measure: see `tests.bench.inside`."""
 
 import os
+import resource
 import sys
 import time
 import timeit
@@ -14,6 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.bench.gatehouse.settings"
 django.setup()
 
 from django.conf import settings  # noqa: E402  (models need the settings)
+from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
@@ -31,7 +33,7 @@ from policies.flows.publish import rules_if_published  # noqa: E402
 from policies.rollout import trial  # noqa: E402
 from policies.rollout.simulation import Forecast, sign_in  # noqa: E402
 from policies.terms import Rules  # noqa: E402
-from tests.bench import crowd, inside, people_list  # noqa: E402
+from tests.bench import crowd, inside, site_pages  # noqa: E402
 from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
 from tests.factories import TenantFactory, UserFactory, enrol_totp, live_binding  # noqa: E402
 
@@ -92,11 +94,19 @@ class Gatehouse(inside.Scene):
         seconds = _microseconds(_in_batches(tenant), count) * count / 1e6
         return {"seconds": seconds, "batched": batched, "one_by_one": one_by_one}
 
-    def people(self, count: int) -> inside.Answer:
-        """Milliseconds of the pages of the list of a tenant with `count` people."""
-        tenant = TenantFactory()
-        crowd.gather(tenant, count)
-        return people_list.measure(tenant, count)
+    def site(self, count: int) -> inside.Answer:
+        """Milliseconds of the pages about the people of a site that has so many."""
+        return site_pages.measure(count)
+
+    def recount(self) -> inside.Answer:
+        """Seconds that `check_enrolment_state` takes, and the most megabytes before and after."""
+        before, start = _megabytes(), time.perf_counter()
+        call_command("check_enrolment_state", stdout=sys.stderr)
+        return {"seconds": time.perf_counter() - start, "before": before, "after": _megabytes()}
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _in_batches(tenant: Tenant) -> Iterator[trial.Trial]:

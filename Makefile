@@ -73,7 +73,7 @@ check: install-dev ## everything that can be said without running the tests
 coverage: install-dev ## how much of the code the fast tests reach, branches included
 	@$(PYTEST) --numprocesses $(WORKERS) -m "not e2e" --cov --cov-report=term
 
-bench: install-dev ## what the gate costs, as ratios to plain Django and its peers
+bench: install-dev ## what the gate costs, as ratios to plain Django and its peers; BENCH_PEOPLE=1000000
 	@$(PYTHON) -m tests.bench
 
 lock: install-dev ## resolve pyproject.toml for every Python from 3.11 on; UPGRADE=--upgrade for newer versions

@@ -9,9 +9,14 @@ from policies.models import EnrolmentSnapshot
 from policies.rollout import statistics
 from tests.bench import masses, naive
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+def test_one_tenant_has_a_tenth_of_them_all() -> None:
+    assert masses._sizes(100_000, 100) == [10_000, *[909] * 98, 918]
+    assert masses._sizes(3003, 3) == [300, 1351, 1352]
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db
 def test_the_counters_of_the_masses_say_what_a_recount_says() -> None:
     big = masses.settle(3003)
     assert list(state_check.check()) == [[], [], [], []]

@@ -94,6 +94,36 @@ def test_nobody_counts_further_than_a_bound(client: Client, monkeypatch: pytest.
     assert len(shown(client.get(LIST, {"all": ""}))) == 3
 
 
+def indexes_of_people(cursor: Any) -> set[str]:
+    """Those that hold up no constraint."""
+    cursor.execute(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'accounts_user'::regclass"
+        " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)"
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_both_columns_of_a_search_are_found_by_their_indexes(tenant: Tenant, everywhere: bool) -> None:
+    home = Tenant.objects.get(is_default=True) if everywhere else tenant
+    client = verified_client(AdministratorFactory(tenant=home, is_superuser=everywhere))
+    with CaptureQueriesContext(connection) as captured:
+        assert "p3" in shown(client.get(LIST, {"q": "p3@exam"}))
+    searches = [query["sql"] for query in captured if "LIKE" in query["sql"]]
+    assert len(searches) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE accounts_user DROP CONSTRAINT accounts_user_email_key")
+        for name in indexes_of_people(cursor) - {"person_email_trigrams", "person_name_trigrams"}:
+            cursor.execute(f"DROP INDEX {name}")  # of so few people, any finds them
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for sql in searches:
+            cursor.execute("EXPLAIN " + sql)
+            plan = str(cursor.fetchall())
+            assert "person_email_trigrams" in plan and "person_name_trigrams" in plan
+
+
 @pytest.mark.postgres
 def test_a_deep_page_and_a_search_are_found_by_an_index() -> None:
     with CaptureQueriesContext(connection), connection.cursor() as cursor:

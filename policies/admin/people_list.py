@@ -55,15 +55,24 @@ class PagedList(ScopedList):
         return super().get_queryset(request, exclude_parameters)
 
     def get_results(self, request: HttpRequest) -> None:
-        """As Django's, without counting everybody."""
+        """As Django's, without counting everybody; a list that fits on its first page is counted by reading it."""
         self.paginator = BoundedPaginator(self.queryset, self.list_per_page)
+        page = self._first_page(request)
+        if page is not None and not self.next_page:
+            self.paginator.counted = len(page)
         self.result_count = self.paginator.count
         self.is_more = self.paginator.is_more
         self.show_full_result_count, self.full_result_count = False, None
         self.show_admin_actions = True
         self.can_show_all = not self.is_more and self.result_count <= self.list_max_show_all
         self.multi_page = self.result_count > self.list_per_page
-        self.result_list: Any = self._page(request)
+        self.result_list: Any = self._page(request) if page is None else page
+
+    def _first_page(self, request: HttpRequest) -> list[Any] | None:
+        """None if another one is asked for."""
+        if not self.by_key or self.show_all or request.GET.get(AFTER) or request.GET.get(BEFORE):
+            return None
+        return self._page_by_key("", "")
 
     def _page(self, request: HttpRequest) -> list[Any]:
         if self.show_all and self.can_show_all:

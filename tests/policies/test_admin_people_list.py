@@ -111,7 +111,7 @@ def test_both_columns_of_a_search_are_found_by_their_indexes(tenant: Tenant, eve
     with CaptureQueriesContext(connection) as captured:
         assert "p3" in shown(client.get(LIST, {"q": "p3@exam"}))
     searches = [query["sql"] for query in captured if "LIKE" in query["sql"]]
-    assert len(searches) == 2
+    assert len(searches) == 1  # so few are counted by reading them
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE accounts_user DROP CONSTRAINT accounts_user_email_key")

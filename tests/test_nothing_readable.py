@@ -20,13 +20,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authenticators import totp
-from accounts.flows import access_passes, caller_checks, invitations, people, reset, verification
+from accounts.flows import access_passes, caller_checks, invitations, people, verification
 from accounts.flows.caller_checks import Side
 from accounts.models import PendingEnrolment, User
 from audit.models import AuditEvent
 from config.logs import JSONFormatter, RequestFilter
 from tests import canaries
-from tests.accounts import admission_scene
+from tests.accounts import acts_scene, admission_scene
 from tests.canaries import Canaries
 from tests.factories import AdministratorFactory, TenantFactory, next_code, verified_client
 
@@ -119,8 +119,7 @@ class Walk:
 
     def be_reset(self) -> None:
         with self.commit(execute=True):
-            session = admission_scene.fresh(self.administrator)
-            reset.reset(self.person, actor=self.administrator, session=session, reason="lost", verified_how="seen")
+            acts_scene.reset(self.person, actor=self.administrator)
 
     def open_the_link(self) -> None:
         token = self.known.note("enrolment link", admission_scene.token_in_mail(), mailed="")

@@ -14,6 +14,7 @@ from accounts.errors import LinkInvalid
 from accounts.flows import disowning
 from accounts.models import AccessPass, Browser, EnrolmentLink, Notice, Session, User
 from audit.models import AuditEvent
+from tests.accounts import acts_scene
 from tests.factories import (
     AdministratorFactory,
     TenantFactory,
@@ -145,3 +146,12 @@ def test_pressed_fifty_times_at_once_it_works_once():
 
     outcomes = in_parallel(50, lambda number: disowning.disown(token))
     assert sorted(outcomes) == ["", *["LinkInvalid"] * 49]
+
+
+def test_it_cancels_what_an_administrator_asked_for(person, notice):
+    acts_scene.rules(person, wait_hours=24)
+    act = acts_scene.ask(person, AdministratorFactory(tenant=person.tenant))
+    disowning.disown(notices.token_of(notice))
+    act.refresh_from_db()
+    assert act.state == act.State.CANCELLED
+    assert AuditEvent.objects.get(kind="intervention:cancelled").payload["channel"] == "disowned"

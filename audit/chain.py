@@ -97,7 +97,10 @@ def canonical(event: Event) -> bytes:
 
 def digest_of(salt: str, name: str, value: Any) -> str:
     """The salted digest (hex) that stands for a personal value in the canonical form. Raises NotCanonical."""
-    return hashlib.sha256(f"{salt}\0{name}\0".encode() + _encode(value)).hexdigest()
+    try:
+        return hashlib.sha256(f"{salt}\0{name}\0".encode() + _encode(value)).hexdigest()
+    except UnicodeEncodeError as error:
+        raise NotCanonical("a lone surrogate") from error
 
 
 def link(previous: str, form: bytes) -> str:
@@ -133,12 +136,20 @@ def fault_of(event: SealedEvent, sequence: int, previous: str, keys: Mapping[str
         return Fault.OUT_OF_SEQUENCE
     if event.prev_hash != previous:
         return Fault.NOT_LINKED
+    if not _is_shaped(event):
+        return Fault.NOT_CANONICAL
     try:
         if event.hash != link(previous, canonical(event)):
             return Fault.EDITED
         return _seal_fault(event, keys) or _copy_fault(event)
     except NotCanonical:
         return Fault.NOT_CANONICAL
+
+
+def _is_shaped(event: Event) -> bool:
+    """Whether the parts that a table or a file may hold anything in are what they are said to be."""
+    documents = isinstance(event.payload, dict) and isinstance(event.digests, dict) and isinstance(event.salts, dict)
+    return documents and isinstance(event.at, datetime)
 
 
 def _seal_fault(event: SealedEvent, keys: Mapping[str, bytes]) -> Fault | None:

@@ -20,3 +20,14 @@ def uuid7(at: datetime) -> UUID:
     number = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (rest * 4096 // 1000) << 64
     tail = (next(_count) & 0xF_FFFF) << 42 | int.from_bytes(os.urandom(6)) >> 6
     return UUID(int=number | 0b10 << 62 | tail)
+
+
+def moment_of(identifier: UUID) -> datetime | None:
+    """The moment, to the microsecond, that `uuid7` made this of; None for any other UUID."""
+    if identifier.version != 7:
+        return None
+    milliseconds, fraction = identifier.int >> 80, identifier.int >> 64 & 0xFFF
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds, microseconds=-(-fraction * 1000 // 4096))
+    except OverflowError:
+        return None

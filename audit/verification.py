@@ -1,0 +1,187 @@
+"""Is the record what was recorded? Every chain is read in spans, by several processes; the first fault is named.
+
+A span begins with the stored hash of the event before it, and ends with one that was computed: where spans
+meet, both must be the same, so that together they prove the chain.
+"""
+
+import multiprocessing
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+from uuid import UUID
+
+from django.db import connections
+
+from audit import chain, damage, keys, rows
+from audit.chain import Fault
+from audit.damage import Damage, Finding
+from audit.rows import Head, Row
+
+SPAN: Final = 20_000  # events
+_HASH = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Numbers `after` + 1 to `upto` of the chain that ends at `head`."""
+
+    head: Head
+    after: int
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one span holds: the hashes at both ends, and the first thing wrong."""
+
+    span: Span
+    events: int = 0
+    begins: str = ""
+    ends: str = ""
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one chain: how many events were looked at, from which number, and what is wrong first."""
+
+    head: Head
+    begins_after: int
+    events: int
+    finding: Finding | None
+
+
+def verify(
+    chains: Iterable[UUID], *, since: datetime | None, processes: int, progress: Callable[[int], object]
+) -> Iterator[Verdict]:
+    """Look at the chains, in this order. `progress` is told how many events each step looked at.
+
+    Not inside a transaction if `processes` is more than one. Raises KeyMalformed, database errors, and
+    BrokenProcessPool when a process dies.
+    """
+    spans = (span for each in chains for span in _spans(each, since))
+    for _chain, group in groupby(_looks(spans, processes), key=lambda looked: looked.span.head):
+        verdict: Verdict | None = None
+        ends = ""
+        for looked in group:
+            progress(looked.events)
+            verdict = _joined(verdict, looked, ends)
+            ends = looked.ends
+        if verdict is not None:
+            yield replace(verdict, finding=verdict.finding or _fault_at_end(verdict, ends))
+
+
+def _spans(chain_id: UUID, since: datetime | None) -> Iterator[Span]:
+    """The spans of one chain; one without events where there is nothing to look at."""
+    head = rows.head_of(chain_id)
+    begin = 0
+    if since is not None:
+        first = rows.first_since(chain_id, since)
+        begin = head.sequence if first is None else max(0, min(first - 1, head.sequence))
+    yield Span(head, begin, min(begin + SPAN, head.sequence))
+    for after in range(begin + SPAN, head.sequence, SPAN):
+        yield Span(head, after, min(after + SPAN, head.sequence))
+
+
+def _looks(spans: Iterator[Span], processes: int) -> Iterator[Looked]:
+    """What the spans hold, in their order, a few ahead of who asks."""
+    if processes == 1:
+        yield from map(look, spans)
+        return
+    _disconnect()  # a connection must not be shared, nor a pool's threads be forked
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork")) as pool:
+        pool.submit(int).result()  # forks them all, before this process connects again
+        waiting: deque[Future[Looked]] = deque()
+        for span in spans:
+            waiting.append(pool.submit(look, span))
+            if len(waiting) > 2 * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def look(span: Span) -> Looked:
+    """Recompute one span from the event before it."""
+    chain_id, ring = span.head.chain, keys.by_id()
+    begins = previous = rows.hash_of(chain_id, span.after)
+    if begins is None or previous is None:
+        return Looked(span, finding=Finding(span.after, Damage.REMOVED))
+    if not _HASH.fullmatch(begins):
+        return Looked(span, finding=Finding(span.after, Damage.EDITED))
+    if span.after == 0 and rows.has_number_below_one(chain_id):
+        return Looked(span, finding=Finding(0, Damage.INSERTED))
+    number = span.after
+    try:
+        for row in rows.numbered(chain_id, span.after, span.upto):
+            if fault := chain.fault_of(row, number + 1, previous, ring):
+                found = _found(row, number + 1, previous, fault, ring)
+                return Looked(span, number - span.after, begins, previous, found)
+            number, previous = row.sequence, row.hash
+    except rows.Unreadable as error:
+        return Looked(span, number - span.after, begins, previous, Finding(error.sequence, Damage.UNREADABLE))
+    finding = _missing(chain_id, number + 1, previous) if number < span.upto else None
+    return Looked(span, number - span.after, begins, previous, finding)
+
+
+def _found(row: Row, number: int, previous: str, fault: Fault, ring: Mapping[str, bytes]) -> Finding:
+    if fault is Fault.OUT_OF_SEQUENCE and not isinstance(row.sequence, int):
+        return Finding(row.sequence, Damage.INSERTED, row.id)
+    if fault is Fault.OUT_OF_SEQUENCE:
+        return _missing(row.chain, number, previous)
+    if fault is not Fault.NOT_LINKED:
+        return Finding(number, damage.of_contents(row, fault, previous), row.id)
+    successor = rows.continuing(row.chain, previous)
+    told = damage.of_link(row, previous, sealed=_is_sealed(row, ring), successor=successor not in (None, row.id))
+    return Finding(number, told, row.id)
+
+
+def _is_sealed(row: Row, ring: Mapping[str, bytes]) -> bool:
+    """Whether the event's hash was authenticated by us, wherever the event belongs."""
+    try:
+        return row.key_id in ring and row.mac == chain.authenticate(ring[row.key_id], row.hash)
+    except (TypeError, ValueError):
+        return False
+
+
+def _missing(chain_id: UUID, number: int, previous: str) -> Finding:
+    """Nothing has the number that comes next: its event stands elsewhere, was removed, or is of an end cut off."""
+    if (moved := rows.continuing(chain_id, previous)) is not None:
+        return Finding(number, Damage.MOVED, moved)
+    return Finding(number, Damage.CUT_OFF if rows.next_number(chain_id, number) is None else Damage.REMOVED)
+
+
+def _joined(verdict: Verdict | None, looked: Looked, ends: str) -> Verdict:
+    """The verdict over the spans so far and the one after them."""
+    if verdict is None:
+        return Verdict(looked.span.head, looked.span.after, looked.events, looked.finding)
+    finding = verdict.finding or looked.finding
+    if finding is None and looked.begins != ends:
+        finding = Finding(looked.span.after, Damage.EDITED)  # while we were looking
+    return replace(verdict, events=verdict.events + looked.events, finding=finding)
+
+
+def _fault_at_end(verdict: Verdict, ends: str) -> Finding | None:
+    """What only the head shows: another last event, events beyond it, no head at all."""
+    head = verdict.head
+    if ends != head.hash:
+        return Finding(head.sequence, Damage.HEAD_EDITED)
+    beyond = rows.next_number(head.chain, head.sequence)
+    if beyond is None:
+        return None
+    now = rows.head_of(head.chain)  # read after the event: one that was recorded meanwhile is within it
+    if not now.found:
+        return Finding(beyond, Damage.HEAD_MISSING)
+    within = isinstance(beyond, int) and beyond <= now.sequence
+    return None if within else Finding(beyond, Damage.INSERTED)
+
+
+def _disconnect() -> None:
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if close_pool := getattr(connection, "close_pool", None):
+            close_pool()

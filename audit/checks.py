@@ -5,13 +5,15 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from audit import keys
+from audit import keys, statements
 from audit.errors import KeyMalformed
 
 MAKE_ENVIRONMENT = "`python -m config.setup_env` writes an environment with fresh keys."
 MAKE_KEY = "`openssl rand -base64 32 | tr '+/' '-_'` prints a new key."
+
+MAKE_PAIR = "`manage.py audit_checkpoint --new-key` prints a new pair of keys."
 
 
 @register(Tags.security)
@@ -31,3 +33,28 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[
         hint = f"Leave each key in once, the newest first. {MAKE_KEY}"
         problems.append(Error("AUDIT_HMAC_KEYS names a key twice.", hint=hint, id="audit.E003"))
     return problems
+
+
+@register(Tags.security)
+def check_checkpoint_keys(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
+    """E004 a key for checkpoints that is malformed, E005 a signing key that nobody could check."""
+    try:
+        public = statements.public_keys(settings.AUDIT_CHECKPOINT_PUBLIC_KEYS)
+        signing = statements.signing_key(text) if (text := settings.AUDIT_CHECKPOINT_KEY) else None
+    except KeyMalformed as error:
+        return [Error(f"A key of AUDIT_CHECKPOINT_*: {error}.", hint=MAKE_PAIR, id="audit.E004")]
+    if signing is not None and signing.id not in public:
+        hint = "Put its public key in front of the others."
+        return [Error("AUDIT_CHECKPOINT_PUBLIC_KEYS lacks the signing key's.", hint=hint, id="audit.E005")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_checkpoints(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
+    """W001 no checkpoints: whoever has the database and the keys can rewrite history; W002 nowhere to keep them."""
+    if not settings.AUDIT_CHECKPOINT_PUBLIC_KEYS:
+        return [Warning("Nothing signs where the record stands.", hint=MAKE_PAIR, id="audit.W001")]
+    if settings.AUDIT_CHECKPOINT_KEY and not (settings.AUDIT_CHECKPOINT_DIR or settings.AUDIT_CHECKPOINT_MAIL):
+        hint = "Set AUDIT_CHECKPOINT_DIR or AUDIT_CHECKPOINT_MAIL."
+        return [Warning("Checkpoints are kept nowhere outside the database.", hint=hint, id="audit.W002")]
+    return []

@@ -27,6 +27,7 @@ class Damage(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     HEAD_EDITED = "head_edited"
     HEAD_MISSING = "head_missing"
+    REWRITTEN = "rewritten"
 
 
 SENTENCES = {
@@ -42,6 +43,7 @@ SENTENCES = {
     Damage.UNKNOWN_KEY: "the event names a key that is not in AUDIT_HMAC_KEYS: a forgery, or a key that was not kept",
     Damage.HEAD_EDITED: "the chain's head names another event than the last",
     Damage.HEAD_MISSING: "the chain's head was removed",
+    Damage.REWRITTEN: "a signed checkpoint names another event here: history up to it was written anew",
 }
 _PLAIN = {
     Fault.NOT_CANONICAL: Damage.UNREADABLE,

@@ -59,3 +59,15 @@ class KeyMalformed(AuditError):
     """A key is not 32 bytes in URL-safe base64. The text never contains the key."""
 
     code = "key_malformed"
+
+
+class CheckpointUnsound(AuditError):
+    """A checkpoint that is not signed by a known key, or whose predecessor is missing."""
+
+    code = "checkpoint_unsound"
+
+
+class NoSuchKey(CheckpointUnsound):
+    """A checkpoint that is signed under a key that was not given: nothing can be said of it."""
+
+    code = "no_such_key"

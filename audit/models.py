@@ -116,3 +116,20 @@ class AuditChain(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} at {self.sequence}"
+
+
+class Checkpoint(models.Model):
+    """A signed statement of every chain's head, as it was written outside; this copy proves nothing by itself."""
+
+    number = models.PositiveBigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    key_id = models.CharField(max_length=8)
+    text = models.TextField()
+
+    class Meta:
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.at:%Y-%m-%d}"

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -56,13 +57,21 @@ class Verdict:
     finding: Finding | None
 
 
+Promised = Mapping[UUID, Mapping[int, str]]  # what signed checkpoints say: hashes by number, of each chain
+
+
 def verify(
-    chains: Iterable[UUID], *, since: datetime | None, processes: int, progress: Callable[[int], object]
+    chains: Iterable[UUID],
+    *,
+    since: datetime | None,
+    processes: int,
+    progress: Callable[[int], object],
+    promised: Promised = MappingProxyType({}),
 ) -> Iterator[Verdict]:
     """Look at the chains, in this order. `progress` is told how many events each step looked at.
 
-    Not inside a transaction if `processes` is more than one. Raises KeyMalformed, database errors, and
-    BrokenProcessPool when a process dies.
+    What is promised is compared where the chain is whole by itself. Not inside a transaction if `processes` is more
+    than one. Raises KeyMalformed, database errors, and BrokenProcessPool when a process dies.
     """
     spans = (span for each in chains for span in _spans(each, since))
     for _chain, group in groupby(_looks(spans, processes), key=lambda looked: looked.span.head):
@@ -73,7 +82,8 @@ def verify(
             verdict = _joined(verdict, looked, ends)
             ends = looked.ends
         if verdict is not None:
-            yield replace(verdict, finding=verdict.finding or _fault_at_end(verdict, ends))
+            finding = verdict.finding or _fault_at_end(verdict, ends)
+            yield replace(verdict, finding=finding or _broken_promise(verdict, promised))
 
 
 def _spans(chain_id: UUID, since: datetime | None) -> Iterator[Span]:
@@ -178,6 +188,18 @@ def _fault_at_end(verdict: Verdict, ends: str) -> Finding | None:
         return Finding(beyond, Damage.HEAD_MISSING)
     within = isinstance(beyond, int) and beyond <= now.sequence
     return None if within else Finding(beyond, Damage.INSERTED)
+
+
+def _broken_promise(verdict: Verdict, promised: Promised) -> Finding | None:
+    """The first event that is another than a checkpoint says, or missing though the head does not show it."""
+    chain_id = verdict.head.chain
+    for number, digest in sorted(promised.get(chain_id, {}).items()):
+        stands = rows.hash_of(chain_id, number)
+        if stands is None:
+            return Finding(verdict.head.sequence + 1, Damage.CUT_OFF)
+        if stands != digest:
+            return Finding(number, Damage.REWRITTEN)
+    return None
 
 
 def _disconnect() -> None:

@@ -184,6 +184,11 @@ AUDIT_HMAC_KEYS = env.list("AUDIT_HMAC_KEYS", default=[])
 if single_key := env.str("AUDIT_HMAC_KEY", default=""):
     AUDIT_HMAC_KEYS = [*AUDIT_HMAC_KEYS, single_key]
 
+AUDIT_CHECKPOINT_KEY = env.str("AUDIT_CHECKPOINT_KEY", default="")  # for the process that makes them alone
+AUDIT_CHECKPOINT_PUBLIC_KEYS = env.list("AUDIT_CHECKPOINT_PUBLIC_KEYS", default=[])
+AUDIT_CHECKPOINT_DIR = env.str("AUDIT_CHECKPOINT_DIR", default="")
+AUDIT_CHECKPOINT_MAIL = env.list("AUDIT_CHECKPOINT_MAIL", default=[])
+
 # sessions and cookies
 SESSION_ENGINE = "accounts.session_store"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"

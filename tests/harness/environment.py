@@ -32,6 +32,7 @@ def for_production() -> dict[str, str]:
     return fresh("https://gatehouse.example.com") | {
         "DATABASE_URL": "sqlite://:memory:",
         "EMAIL_URL": "smtp+tls://gatehouse:password@mail.example.com:587",
+        "AUDIT_CHECKPOINT_PUBLIC_KEYS": _key(),
     }
 
 

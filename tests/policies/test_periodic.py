@@ -20,11 +20,25 @@ from tests.policies.reminding_scene import a_tenant, newcomer
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def key_for_checkpoints(settings: Any) -> None:
+    """This process makes them."""
+    settings.AUDIT_CHECKPOINT_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
 def done() -> list[str]:
     return [name for name, _number in periodic.run(timezone.now())]
 
 
-EACH_MINUTE = ["watch_workers", "notices", "carry_out_acts", "settle_policies", "lapse_access_passes", "reminders"]
+EACH_MINUTE = [
+    "watch_workers",
+    "notices",
+    "carry_out_acts",
+    "settle_policies",
+    "lapse_access_passes",
+    "reminders",
+    "checkpoint",
+]
 
 
 def test_everything_is_due_at_first_and_then_when_its_time_comes(clock):
@@ -112,6 +126,15 @@ def test_reminders_that_wait_and_campaigns_that_are_due_are_sent(django_capture_
         assert dict(periodic.run(timezone.now()))["reminders"] == 2
     assert len(mail.outbox) == 2
     assert set(Reminder.objects.values_list("state", flat=True)) == {Reminder.State.SENT}
+
+
+def test_a_process_without_the_key_leaves_checkpoints_to_one_that_has_it(settings):
+    assert dict(periodic.run(timezone.now()))["checkpoint"] == 1
+    PeriodicWork.objects.all().delete()
+    settings.AUDIT_CHECKPOINT_KEY = ""
+    assert periodic.due(timezone.now()) == [name for name in periodic.WORK if name != "checkpoint"]
+    assert "checkpoint" not in dict(periodic.run(timezone.now()))
+    assert not PeriodicWork.objects.filter(name="checkpoint").exists()
 
 
 def test_the_command_says_what_there_was_to_do_and_a_dry_run_does_nothing():

@@ -2,24 +2,26 @@
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any, Final, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as AnyDatabaseError
 from django.db.models import Sum
 from rich.console import Console
 from rich.progress import Progress
 
-from audit import keys, rows
+from audit import keys, rows, statements
 from audit.chain import PLATFORM
 from audit.damage import Damage
-from audit.errors import KeyMalformed
+from audit.errors import CheckpointUnsound, KeyMalformed, NoSuchKey
 from audit.models import AuditChain
-from audit.verification import Verdict, verify
+from audit.verification import Promised, Verdict, verify
 
 TAMPERED: Final = 1
 CANNOT_TELL: Final = 3
@@ -32,11 +34,14 @@ class Command(BaseCommand):
         "Read every event, compute its hash and its seal anew, and name the first in each chain that was edited,\n"
         "removed, inserted, swapped or re-dated, or where the newest ones are missing. Every tenant has a chain, and\n"
         "the platform has one.\n\n"
-        "Not seen: newest events that were cut off together with a head that was put back to match.\n\n"
+        "With --checkpoints also: history that somebody with the keys wrote anew, and newest events that were cut off\n"
+        "together with a head that was put back to match, up to the last checkpoint. Take the directory from where\n"
+        "the database's administrators cannot write. AUDIT_CHECKPOINT_PUBLIC_KEYS has to hold all public keys.\n\n"
         "Examples:\n"
         "  manage.py audit_verify                                everything\n"
         "  manage.py audit_verify --tenant platform              the platform's own chain\n"
         "  manage.py audit_verify --tenant 3f0c8a52-…            one tenant's, by its id\n"
+        "  manage.py audit_verify --checkpoints /srv/checkpoints   and compare with what was signed\n"
         "  manage.py audit_verify --since 2026-11-01             from the first event of that day; what is\n"
         "                                                        before it is believed, not looked at\n"
         "  manage.py audit_verify --processes 1                  leave the other processors to the site\n\n"
@@ -48,34 +53,55 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.add_argument("--tenant", type=chain_id, metavar="ID", help='one tenant, by its id, or "platform"')
         parser.add_argument("--since", type=moment, metavar="TIME", help="a day or a time (ISO 8601; UTC if not said)")
+        parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="compare with the signed files in it")
         parser.add_argument("--processes", type=count, default=os.cpu_count(), metavar="N", help="1 to 64")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if not keys.by_id():
                 raise CommandError("AUDIT_HMAC_KEYS is empty: seals cannot be checked.", returncode=CANNOT_TELL)
-            verdicts = self._look(options["tenant"], options["since"], options["processes"])
+            promised = self._promised(options["checkpoints"])
+            verdicts = self._look(options["tenant"], options["since"], options["processes"], promised)
         except KeyMalformed as error:
-            raise CommandError(f"AUDIT_HMAC_KEYS: {error}.", returncode=CANNOT_TELL) from error
+            raise CommandError(f"A key in the settings: {error}.", returncode=CANNOT_TELL) from error
         except rows.Unreadable as error:
             raise CommandError(f"The record was tampered with: {error}", returncode=TAMPERED) from error
         except (AnyDatabaseError, BrokenProcessPool) as error:
             raise CommandError(f"It broke off: {type(error).__name__}.", returncode=CANNOT_TELL) from error
         self._judge(verdicts, options["since"])
 
-    def _look(self, tenant: UUID | None, since: datetime | None, processes: int) -> "Tally":
+    def _promised(self, directory: Path | None) -> Promised:
+        """What the checkpoints say, and how many they are."""
+        if directory is None:
+            return {}
+        try:
+            found = list(statements.read_all(directory, statements.public_keys(settings.AUDIT_CHECKPOINT_PUBLIC_KEYS)))
+            promised = statements.promised_by(found)
+        except NoSuchKey as error:
+            raise CommandError(f"Checkpoints: {error}.", returncode=CANNOT_TELL) from error
+        except CheckpointUnsound as error:
+            raise CommandError(f"Checkpoints were tampered with: {error}.", returncode=TAMPERED) from error
+        except OSError as error:
+            raise CommandError(f"Checkpoints cannot be read: {error.strerror}.", returncode=CANNOT_TELL) from error
+        if not found:
+            raise CommandError(f"There is no checkpoint in {directory}.", returncode=CANNOT_TELL)
+        self.stdout.write(f"{len(found)} checkpoints, the last of {found[-1].at}; what is newer, none vouches for.")
+        return promised
+
+    def _look(self, tenant: UUID | None, since: datetime | None, processes: int, promised: Promised) -> "Tally":
         """Look at the chains, with a bar on a terminal, and say what is wrong above it."""
         console = Console(file=cast(IO[str], self.stdout), soft_wrap=True, markup=False, highlight=False)
         tally = Tally()
         with Progress(console=console, transient=True, disable=not self.stdout.isatty()) as progress:
             heads = AuditChain.objects.filter(pk=tenant) if tenant else AuditChain.objects.all()
             bar = progress.add_task("Events", total=heads.aggregate(total=Sum("sequence"))["total"] or 0)
-            chains: Iterable[UUID] = [tenant] if tenant else rows.chains()
+            chains: Iterable[UUID] = [tenant] if tenant else _everything(promised)
 
             def advance(events: int) -> None:
                 progress.update(bar, advance=events)
 
-            for verdict in verify(chains, since=since, processes=processes, progress=advance):
+            verdicts = verify(chains, since=since, processes=processes, progress=advance, promised=promised)
+            for verdict in verdicts:
                 tally.add(verdict)
                 if verdict.finding or tenant:
                     console.print(sentence(verdict))
@@ -90,6 +116,15 @@ class Command(BaseCommand):
             raise CommandError("The record was tampered with.", returncode=TAMPERED)
         if tally.wrong or not tally.chains:
             raise CommandError("Whether the record is whole cannot be told.", returncode=CANNOT_TELL)
+
+
+def _everything(promised: Promised) -> Iterator[UUID]:
+    """Every chain that there is, and those that only checkpoints know any more."""
+    seen = set()
+    for each in rows.chains():
+        seen.add(each)
+        yield each
+    yield from sorted(promised.keys() - seen)
 
 
 class Tally:

@@ -29,8 +29,14 @@ class DrillView(FactorPage):
 
     @cached_property
     def offered(self) -> list[methods.Option]:
-        """What there is to try; what the policy does not accept any more is worth knowing as well."""
-        return [option for option in methods.all_options(self.person) if option.method in drills.METHODS]
+        """What there is to try, what is due first; what the policy accepts no more is worth knowing as well."""
+        found = [option for option in methods.all_options(self.person) if option.method in drills.METHODS]
+        kinds = {one.kind for one in self.due}
+        return sorted(found, key=lambda option: option.method not in kinds)
+
+    @cached_property
+    def due(self) -> list[Binding]:
+        return drills.due(methods.live(self.person), timezone.now())
 
     def check(self, method: Method | None) -> Proof:
         """What was tried, named as a proof is; nothing keeps it."""
@@ -45,7 +51,7 @@ class DrillView(FactorPage):
         raise NotEnrolled
 
     def extra(self) -> dict[str, Any]:
-        return {"due": drills.due(methods.live(self.person), timezone.now())}
+        return {"due": self.due}
 
     def cancel(self) -> HttpResponseBase:
         return redirect("mfa_index")

@@ -31,7 +31,7 @@ from tests.harness.codes import AuthenticatorApp
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
 SECOND, INDEX = reverse("mfa_authenticate"), reverse("mfa_index")
-TRUST = re.compile("^Trust this browser until")
+TRUST = re.compile("Trust this browser until")
 App = Callable[[str], AuthenticatorApp]
 
 

@@ -1,0 +1,95 @@
+"""What people do at once with their browsers, sessions and codes, on PostgreSQL."""
+
+from typing import Any
+
+import pytest
+
+from accounts.flows import browsers, drills, own_sessions, people, sign_in
+from accounts.models import Browser, Session, User
+from audit.log import unit_of_work
+from audit.models import AuditEvent
+from tests.accounts.test_verification import in_parallel
+from tests.factories import (
+    TenantFactory,
+    UserFactory,
+    client_of,
+    enrol_recovery_codes,
+    enrol_totp,
+    live_binding,
+    password_proof,
+    proof_of,
+    session_of,
+)
+from tests.harness.codes import Clock
+from tests.policies.trusted_scene import Owner, new_browser, token_of
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+
+def again(person: User) -> User:
+    """As another request would read the person."""
+    return User.objects.select_related("tenant").get(pk=person.pk)
+
+
+@pytest.mark.security(61, 67)
+def test_trust_and_a_change_at_once_leave_no_trust(clock: Clock) -> None:
+    owner = Owner(clock)
+    owner.sign_in()
+    browser = owner.browser()
+    for _ in range(10):
+        session = session_of(owner.person, password_proof(), proof_of(live_binding(owner.person)))
+        session.change(browser=browser.pk)
+        as_read = again(owner.person)
+
+        def race(number: int, session: Any = session, as_read: User = as_read) -> None:
+            if number:
+                browsers.trust(as_read, session)
+            else:
+                with unit_of_work():
+                    people.raise_security_version(people.lock(as_read))
+
+        assert set(in_parallel(2, race)) <= {"", "CannotTrust"}
+        browser.refresh_from_db()
+        assert not browsers.is_trusted(browser, again(owner.person))
+
+
+def test_many_sign_ins_at_once_in_one_browser_leave_one_row(clock: Clock) -> None:
+    token = token_of(Owner(clock).sign_in(new_browser()))
+    person = UserFactory(tenant=TenantFactory())
+
+    def race(number: int) -> None:
+        session = session_of(again(person))
+        with unit_of_work():
+            sign_in.complete(again(person), session, token=token)
+
+    assert set(in_parallel(20, race)) == {""}
+    assert Browser.objects.filter(person=person).count() == 1
+
+
+def test_ending_the_same_trust_twice_at_once_is_recorded_once(clock: Clock) -> None:
+    owner = Owner(clock)
+    owner.sign_in(trust=True)
+    browser = owner.browser()
+    assert set(in_parallel(10, lambda _: browsers.stop_trusting(again(owner.person), [browser.pk]))) == {""}
+    assert owner.kinds().count("browser:trust_ended") == 1
+
+
+def test_two_who_end_all_others_at_once_record_each_end_once() -> None:
+    person = UserFactory(tenant=TenantFactory())
+    for _ in range(5):
+        client_of(person)
+    mine = session_of(person)
+    assert set(in_parallel(6, lambda _: own_sessions.end_others(again(person), mine))) == {""}
+    assert not Session.objects.filter(person=person, ended_at=None).exists()
+    assert AuditEvent.objects.filter(kind="session:ended", target_id=str(person.pk)).count() == 5
+
+
+@pytest.mark.security(11, 26)
+def test_forty_wrong_codes_at_once_are_no_more_guesses_than_the_limit() -> None:
+    person = UserFactory(tenant=TenantFactory())
+    enrol_totp(person)
+    codes = enrol_recovery_codes(person)
+    outcomes = in_parallel(40, lambda _: drills.check_code(again(person), "wrong-wrong-wrong"))
+    assert outcomes.count("WrongRecoveryCode") == live_binding(person, "recovery_code").failures == 5
+    assert outcomes.count("Paused") == 35
+    assert in_parallel(2, lambda _: drills.check_code(again(person), codes[0])) == ["Paused"] * 2

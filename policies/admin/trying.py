@@ -61,6 +61,11 @@ class Run:
         self.tests: list[Checked] = []
         self.administrators: dict[str, list[User]] = {"getting_in": [], "left_out": []}
 
+    @property
+    def trusts_browsers(self) -> bool:
+        """Whether browsers may be trusted under the draft: none is taken to be, for its publish would end the trust."""
+        return self.rules.trusted_browser_days > 0
+
     def steps(self) -> Iterator[Progress]:
         """The progress, first of nothing and then after each batch."""
         total = sum(trial.size(self.policy))

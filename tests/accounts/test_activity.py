@@ -99,6 +99,12 @@ def test_what_happened_in_another_tenant_stays_there(person: User, clock: Any) -
     assert "You signed out." not in sentences(back)
 
 
+@pytest.mark.security(84)
+def test_what_another_tenant_records_about_somebody_is_its_own(person: User) -> None:
+    record(Kind.MFA_RESET_REFUSED, target=person, tenant=TenantFactory())
+    assert sentences(person) == []
+
+
 # -- what is told ------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from django.utils import translation
 from accounts.models import Tenant, User
 from policies.admin import downloads, try_pages
 from policies.admin.spreadsheets import csv_lines, harmless
-from policies.models import DecidedSignIn, MFAPolicy
+from policies.models import DecidedSignIn, MFAPolicy, PolicyDraft
 from policies.rollout import trial
 from tests.factories import AdministratorFactory, TenantFactory, UserFactory, client_of, enrol_totp, verified_client
 from tests.policies.admin_scene import url
@@ -174,6 +174,20 @@ def test_a_gentler_draft_says_who_gets_in_again(tenant: Tenant, people: list[Use
     body = client.post(page_of(tenant, "try_run")).content.decode()
     assert "Nobody who gets in today would be stopped" in body
     assert "2 people who are stopped today would get in." in body
+
+
+def test_where_browsers_may_be_trusted_the_result_says_that_none_is_taken_to_be(
+    client: Client, tenant: Tenant, administrator: User, people: list[User]
+) -> None:
+    words, run = "No browser is taken to be trusted", page_of(tenant, "try_run")
+    drafted(administrator, enforcement="required", grace_days=0)
+    page = client.post(run).content.decode()
+    assert "What changes for people" in page
+    assert words not in page
+    draft = PolicyDraft.objects.get(policy__tenant=tenant)
+    draft.document["trusted_browser_days"] = 7
+    draft.save()
+    assert words in client.post(run).content.decode()
 
 
 def test_hostile_names_are_text(client: Client, tenant: Tenant, draft: None, people: list[User]) -> None:

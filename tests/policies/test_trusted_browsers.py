@@ -28,6 +28,7 @@ from tests.factories import (
     TenantFactory,
     UserFactory,
     enrol_recovery_codes,
+    enrol_totp,
     publish_rules,
 )
 from tests.harness.codes import Clock
@@ -184,16 +185,18 @@ def test_a_change_since_the_request_began_wins(owner: Owner) -> None:
     assert owner.is_asked(client)
 
 
-@pytest.mark.parametrize("lacks", ["factor", "recent factor", "browser", "own browser"])
+@pytest.mark.parametrize("lacks", ["factor", "recent factor", "own factor", "browser", "own browser"])
 def test_only_a_session_that_just_proved_a_factor_in_this_browser_gives_trust(owner: Owner, lacks: str) -> None:
     owner.sign_in()
-    UserFactory(tenant=owner.person.tenant)
-    binding, ago = factories.live_binding(owner.person), timedelta(minutes=6)
-    proof = factories.proof_of(binding, **({"at": timezone.now() - ago} if lacks == "recent factor" else {}))
+    other = UserFactory(tenant=owner.person.tenant)
+    enrol_totp(other)
+    binding = factories.live_binding(other if lacks == "own factor" else owner.person)
+    ago = timedelta(minutes=6 if lacks == "recent factor" else 0)
+    proof = factories.proof_of(binding, at=timezone.now() - ago)
     session = factories.session_of(owner.person, factories.password_proof(), *(() if lacks == "factor" else (proof,)))
     mine = owner.browser()
     if lacks == "own browser":
-        mine.person = UserFactory(tenant=owner.person.tenant)
+        mine.person = other
         mine.save()
     session.change(browser=None if lacks == "browser" else mine.pk)
     person = User.objects.get(pk=owner.person.pk)

@@ -18,6 +18,7 @@ from tests.accounts.test_views_webauthn import ORIGIN
 from tests.factories import TenantFactory
 from tests.policies.people_at_the_door import GROUP, Cast, sign_in
 from tests.policies.publishing_scene import document
+from tests.policies.trusted_scene import Owner
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +44,7 @@ DRAFTS: dict[str, dict[str, Any]] = {
     "nothing synced, in time": {"synced_passkeys": False, "grace_days": 90, "new_grace_days": 90},
     "apps alone, for a group": {"allowed": ["totp"], "scope": SCOPE | {"groups": [GROUP]}},
     "only what its maker vouches for": {"attestation": "direct", "allowed": ["webauthn", "totp"], "grace_days": 0},
+    "trusting": {"trusted_browser_days": 30, "trusted_browser_never": [], "grace_days": 0},
     "excludes and emergencies": {"grace_days": 0, "named": True},
     "the strictest": {
         "enforcement": "always",
@@ -105,6 +107,20 @@ def test_what_was_tried_is_what_happens(cast, rules):
     publish.publish(cast.tenant.policy, wanted, actor=None, reason="as tried", enabled=enabled)
     assert really(cast) == predicted
     assert {name: before for name, (before, _) in said(cast, wanted, enabled=enabled).items()} == predicted
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_no_browser_is_taken_to_be_trusted_and_after_the_publish_none_is(clock, days):
+    owner = Owner(clock)
+    browser = owner.sign_in(trust=True)
+    assert not owner.is_asked(browser)
+    policy, now = MFAPolicy.objects.get(tenant=owner.person.tenant), timezone.now()
+    wanted = document(trusted_browser_days=days)
+    rules = publish.rules_if_published(policy, wanted, enabled=True, now=now)
+    (tried,) = [one for batch in trial.people_tried(policy, rules, now) for one in batch]
+    assert (tried.before.ending, tried.after.ending) == (Ending.ASKED, Ending.ASKED)
+    publish.publish(policy, wanted, actor=None, reason="as tried")
+    assert owner.is_asked(browser)
 
 
 def test_the_drafts_make_every_difference(cast):

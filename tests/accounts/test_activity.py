@@ -101,7 +101,7 @@ def test_what_happened_in_another_tenant_stays_there(person: User, clock: Any) -
 
 @pytest.mark.security(84)
 def test_what_another_tenant_records_about_somebody_is_its_own(person: User) -> None:
-    record(Kind.MFA_RESET_REFUSED, target=person, tenant=TenantFactory())
+    record(Kind.MFA_RESET, target=person, tenant=TenantFactory())
     assert sentences(person) == []
 
 

@@ -137,8 +137,7 @@ def _show(held: AccessPass, *, actor: User) -> str:
         raise NotAllowed
     require_nothing_enrolled(held.person)
     now, shown = timezone.now(), passes.new_pass()
-    minutes = MINUTES if held.intervention is None else held.intervention.minutes or MINUTES
-    until = now + timedelta(minutes=minutes)
+    until = now + timedelta(minutes=minutes_of(held))
     unseen = _live(now).filter(pk=held.pk, hashed="")
     if unseen.update(hashed=passes.hash_of(shown), expires_at=until) != 1:
         raise PassGone
@@ -200,6 +199,28 @@ def _revoke(held: AccessPass, *, actor: User) -> None:
     person = people.lock(held.person)
     if AccessPass.objects.filter(pk=held.pk, used_at=None, revoked_at=None).exists():
         admissions.revoke_passes(person, reason="by_administrator", actor=actor)
+
+
+def newest_of(person: User) -> AccessPass | None:
+    """The pass that was issued last, however it stands."""
+    of_person = AccessPass.objects.select_related("person__tenant", "intervention").filter(person=person)
+    return of_person.order_by("-issued_at").first()
+
+
+def minutes_of(held: AccessPass) -> int:
+    """How long it is good once it is shown."""
+    return MINUTES if held.intervention is None else held.intervention.minutes or MINUTES
+
+
+def state_of(held: AccessPass, now: datetime) -> str:
+    """`unseen`, `good`, `used`, `revoked` or `over`."""
+    if held.used_at is not None:
+        return "used"
+    if held.revoked_at is not None and held.revoked_at < held.expires_at:
+        return "revoked"
+    if held.expires_at <= now:
+        return "over"
+    return "good" if held.hashed else "unseen"
 
 
 def lapse(now: datetime) -> int:

@@ -28,6 +28,7 @@ from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
 from policies.admin import act_pages, explanation_pages
+from policies.admin.access_pass_page import AccessPassPage
 from policies.admin.caller_check_page import CallerCheckPage, caller_check_url
 from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
@@ -174,6 +175,11 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
                 "<uuid:object_id>/caller-check/",
                 view(CallerCheckPage.as_view(admin=self)),
                 name="accounts_user_caller_check",
+            ),
+            path(
+                "<uuid:object_id>/access-pass/",
+                view(AccessPassPage.as_view(admin=self)),
+                name="accounts_user_show_pass",
             ),
             path("<uuid:object_id>/sign-ins/", view(SignInsPage.as_view(admin=self)), name="accounts_user_sign_ins"),
             path(

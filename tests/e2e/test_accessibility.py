@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, Page, Response, expect
 from accounts.errors import TooManyRequests
 from accounts.flows import invitations, people
 from accounts.models import Binding, Role, Tenant, User
-from accounts.views.people import HelpView
+from accounts.views.help import HelpView
 from tests.e2e.people import add_key
 from tests.e2e.walk import (
     LOGIN,

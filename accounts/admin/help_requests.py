@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts import agents
 from accounts.admin import labels
 from accounts.admin.filters import ChoiceFilter, Choices, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
@@ -34,14 +35,14 @@ class HelpRequestAdmin(ScopedAdmin):
     """A request proves nothing: whoever helps makes sure first who asks."""
 
     tenant_path = "tenant"
-    list_display = ("asked_at", "owner", "proved", "ip", "agent", "state")
+    list_display = ("asked_at", "owner", "state", "proved", "ip", "browser")
     list_filter = (TenantFilter, OpenFilter)
     list_select_related = ("person",)
     search_fields = ("person__email", "person__name")
     search_help_text = _("Search by mail address or name")
     ordering = ("-asked_at",)
     actions = ("close_requests",)
-    fields = readonly_fields = ("asked_at", "owner", "proved", "ip", "agent", "state", "closed_at", "closed_by_label")
+    fields = readonly_fields = ("asked_at", "owner", "state", "proved", "ip", "browser", "closed_at", "closed_by_label")
 
     def visible_to(self, person: User) -> Q:
         """Of people who are still there: who moved to another tenant is answered for by that one."""
@@ -67,3 +68,7 @@ class HelpRequestAdmin(ScopedAdmin):
     @admin.display(description=_("state"))
     def state(self, asked: HelpRequest) -> SafeString:
         return labels.pill("grace", _("open")) if asked.closed_at is None else labels.pill("", _("closed"))
+
+    @admin.display(description=_("browser"))
+    def browser(self, asked: HelpRequest) -> str:
+        return agents.spoken(asked.agent)

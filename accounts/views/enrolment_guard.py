@@ -83,7 +83,7 @@ class UseLinkView(Page):
     def get(self, request: GatedRequest) -> HttpResponseBase:
         if not enrolment_links.is_good(self.me, self.token):
             return self.invalid()
-        return self.show("mfa/enrolment_link.html", person=self.me)
+        return self.show("mfa/enrolment_link.html")
 
     def post(self, request: GatedRequest) -> HttpResponseBase:
         try:

@@ -80,7 +80,7 @@ def test_the_answer_and_the_work_are_the_same_for_nobody(person, django_capture_
             django_capture_on_commit_callbacks() as later,
         ):
             answer = client.post(LOST, {"email": address})
-        kept = {name: value for name, value in answer.headers.items() if name != "X-Request-ID"}
+        kept = {name: value for name, value in answer.headers.items() if name not in ("X-Request-ID", "Expires")}
         seen.append((answer.status_code, answer.content, kept, len(queries), len(later)))
     assert seen[0] == seen[1] == seen[2]
     assert len(events("help:asked")) == 3

@@ -15,6 +15,7 @@ from accounts.admin import labels
 from accounts.admin.filters import ChoiceFilter, Choices, TenantFilter
 from accounts.admin.intervention_pages import PAGES, decisions_of
 from accounts.admin.scope import ScopedAdmin, person_of
+from accounts.flows import access_passes
 from accounts.models import Intervention, User
 from audit.models import AuditEvent
 
@@ -160,6 +161,9 @@ class InterventionAdmin(ScopedAdmin):
                 (reverse(f"admin:accounts_intervention_{name}", args=[act.pk]), PAGES[name].title)
                 for name in decisions_of(person_of(request), act)
             ]
+            if access_passes.waits_to_be_shown(act, person_of(request)):
+                url = reverse("admin:accounts_user_show_pass", args=[act.person_id])
+                context["decisions"].append((url, _("Show the pass")))
         return super().render_change_form(request, context, *args, **kwargs)
 
     # -- columns and fields ------------------------------------------------------------------------------------

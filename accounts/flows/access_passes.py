@@ -17,7 +17,7 @@ from accounts.assurance import Method, Proof
 from accounts.authenticators import access_passes as passes
 from accounts.errors import AccountsError, NotAllowed
 from accounts.flows import admissions, people, throttles
-from accounts.flows import binding as bindings
+from accounts.flows import intervention_rules as rules
 from accounts.models import AccessPass, Binding, Intervention, User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -86,7 +86,7 @@ def issue(intervention: Intervention) -> AccessPass:
     person = people.lock(intervention.person)
     if intervention.requested_by == person.pk:
         raise NotAllowed
-    require_lifetime(intervention.minutes or MINUTES)
+    require_lifetime(minutes_for(intervention))
     require_nothing_enrolled(person)
     admissions.revoke_passes(person, reason="replaced")
     if person.enrolment_guarded_at is None:
@@ -109,9 +109,9 @@ def issue(intervention: Intervention) -> AccessPass:
 def show(held: AccessPass, *, actor: User, session: "SessionStore") -> str:
     """The characters, for whoever asked for the pass: now and never again. From now on it is good.
 
-    Raises NotAllowed, NotFresh, SomethingEnrolled or PassGone.
+    Raises NotAllowed, NotProtected, NotFresh, SomethingEnrolled or PassGone.
     """
-    bindings.require_fresh(actor, session)
+    rules.require_proof(actor, session)
     return _show(held, actor=actor)
 
 
@@ -137,6 +137,8 @@ def _show(held: AccessPass, *, actor: User) -> str:
         raise NotAllowed
     require_nothing_enrolled(held.person)
     now, shown = timezone.now(), passes.new_pass()
+    if not _is_agreed_to(held, held.person, now):
+        raise PassGone
     until = now + timedelta(minutes=minutes_of(held))
     unseen = _live(now).filter(pk=held.pk, hashed="")
     if unseen.update(hashed=passes.hash_of(shown), expires_at=until) != 1:
@@ -161,10 +163,11 @@ def redeem(person: User, session: "SessionStore", entered: str) -> Proof:
 @unit_of_work
 def _redeem(person: User, session: "SessionStore", entered: str) -> Proof | None:
     locked, now = people.lock(person), timezone.now()
-    held = _live(now).filter(person=locked).exclude(hashed="").first()
+    held = _live(now).filter(person=locked).exclude(hashed="").select_related("intervention").first()
     symbols = passes.normalise(entered)
     is_right = symbols is not None and passes.matches(symbols, "" if held is None else held.hashed)
-    if held is None or not is_right or _live(now).filter(pk=held.pk).update(used_at=now) != 1:
+    is_good = held is not None and is_right and _is_agreed_to(held, locked, now)
+    if held is None or not is_good or _live(now).filter(pk=held.pk).update(used_at=now) != 1:
         _refuse(locked, held)
         return None
     proof = Proof(method=Method.ACCESS_PASS, at=now)
@@ -172,6 +175,13 @@ def _redeem(person: User, session: "SessionStore", entered: str) -> Proof | None
     session_id = str(session.row.public_id)
     record(Kind.ACCESS_PASS_USED, actor=locked, target=locked, session=session_id, **admissions.about(held))
     return proof
+
+
+def _is_agreed_to(held: AccessPass, person: User, now: datetime) -> bool:
+    """Whether as many administrators stand behind a pass as it takes for this person now: rights may have changed."""
+    act = held.intervention
+    needs_approval = rules.demands_on(person, Intervention.Kind.ACCESS_PASS, now).needs_approval
+    return not needs_approval or (act is not None and act.approved_at is not None)
 
 
 def _refuse(person: User, held: AccessPass | None) -> None:
@@ -207,9 +217,27 @@ def newest_of(person: User) -> AccessPass | None:
     return of_person.order_by("-issued_at").first()
 
 
+def is_open_for(person: User) -> bool:
+    """Whether a pass of this person waits to be shown, or to be used."""
+    return _live(timezone.now()).filter(person=person).exists()
+
+
+def waits_to_be_shown(act: Intervention, actor: User) -> bool:
+    """Whether this act issued a pass that this administrator may have shown, and has not."""
+    held = newest_of(act.person) if act.kind == Intervention.Kind.ACCESS_PASS else None
+    if held is None or held.intervention_id != act.pk:
+        return False
+    return state_of(held, timezone.now()) == "unseen" and may_show(held, actor)
+
+
 def minutes_of(held: AccessPass) -> int:
     """How long it is good once it is shown."""
-    return MINUTES if held.intervention is None else held.intervention.minutes or MINUTES
+    return minutes_for(held.intervention)
+
+
+def minutes_for(act: Intervention | None) -> int:
+    """How long a pass by this act is to be good; an hour where nobody said."""
+    return MINUTES if act is None or act.minutes is None else act.minutes
 
 
 def state_of(held: AccessPass, now: datetime) -> str:

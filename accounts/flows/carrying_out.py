@@ -32,7 +32,7 @@ class Doing(NamedTuple):
 
 
 def _require_pass(act: Intervention, person: User) -> None:
-    access_passes.require_lifetime(act.minutes or access_passes.MINUTES)
+    access_passes.require_lifetime(access_passes.minutes_for(act))
     access_passes.require_nothing_enrolled(person)
 
 

@@ -3,14 +3,19 @@
 Before a password was right these pages are neutral: whom to ask, and how long it takes, is a tenant's.
 """
 
+from datetime import timedelta
+from typing import Any
+
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from accounts.errors import TooManyRequests
 from accounts.flows import help_requests, sign_in
+from accounts.flows import intervention_rules as rules
 from accounts.forms import HelpForm
 from accounts.gates import GatedRequest
-from accounts.models import User
+from accounts.models import Intervention, User
 from accounts.policy import policy
 from accounts.views.base import Page
 
@@ -64,8 +69,10 @@ class LostView(HelpPage):
     def page(self, form: HelpForm) -> HttpResponse:
         """The three ways, and the form."""
         person = self.person
-        takes = None
-        return self.show("accounts/lost.html", form=form, person=person, contact=self.contact, takes=takes)
+        takes = None if person is None else rules.demands_on(person, Intervention.Kind.RESET, timezone.now())
+        hours = 0 if takes is None else takes.wait // timedelta(hours=1)
+        said: dict[str, Any] = {"form": form, "person": person, "contact": self.contact}
+        return self.show("accounts/lost.html", takes=takes, hours=hours, **said)
 
 
 class HelpSentView(HelpPage):

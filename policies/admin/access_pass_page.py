@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 from accounts.admin import labels
 from accounts.errors import AccountsError, NotFresh
 from accounts.flows import access_passes
+from accounts.flows import intervention_rules as rules
+from accounts.flows.intervention_rules import NotProtected
 from accounts.models import AccessPass, User
 from policies.admin.people_pages import PeoplePage
 
@@ -38,8 +40,9 @@ class AccessPassPage(PeoplePage):
     """The newest pass of one person; `do` in the form says whether it is to be shown or revoked."""
 
     def get(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        self.require_fresh()
-        return self.page(self.person(object_id))
+        person = self.person(object_id)
+        rules.require_proof(self.actor, request.session)  # type: ignore[arg-type]
+        return self.page(person)
 
     def post(self, request: HttpRequest, object_id: Any) -> HttpResponseBase:
         person = self.person(object_id)
@@ -51,7 +54,7 @@ class AccessPassPage(PeoplePage):
             if held is not None and request.POST.get("do") == "revoke":
                 access_passes.revoke(held, actor=self.actor)
                 messages.success(request, _("The pass is revoked."))
-        except NotFresh:
+        except (NotFresh, NotProtected):
             raise
         except AccountsError as refusal:
             messages.error(request, str(refusal))

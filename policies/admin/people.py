@@ -20,15 +20,15 @@ from accounts.admin import labels
 from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, RoleFilter, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import AccountsError, NotFresh
+from accounts.flows import access_passes, caller_checks, deletion, intervention_rules, interventions, invitations
 from accounts.flows import binding as bindings
-from accounts.flows import caller_checks, deletion, intervention_rules, interventions, invitations
 from accounts.flows import people as flows
 from accounts.models import User
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
 from policies.admin import act_pages, explanation_pages
-from policies.admin.access_pass_page import AccessPassPage
+from policies.admin.access_pass_page import AccessPassPage, access_pass_url
 from policies.admin.caller_check_page import CallerCheckPage, caller_check_url
 from policies.admin.deadline_pages import ExtensionPage, extension_url
 from policies.admin.demands import PeopleList
@@ -253,6 +253,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
             "bindings": shown,
             "act_links": act_pages.links(person) if may_ask else [],
             "open_acts": interventions.open_about(person),
+            "pass_url": access_pass_url(person) if may_ask and access_passes.is_open_for(person) else "",
         }
 
     # -- columns ---------------------------------------------------------------------------------------------

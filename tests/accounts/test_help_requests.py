@@ -109,6 +109,21 @@ def test_after_the_password_it_knows_who_asks_and_whom_to_call(person, django_ca
     assert "They gave the right password." in mail.outbox[-1].body
 
 
+@pytest.mark.parametrize(
+    ("is_administrator", "says"),
+    [
+        (False, ["For you one administrator is enough.", "Nothing is waited for after that."]),
+        (True, ["For you a second administrator has to agree.", "24 hours from the moment it was asked for"]),
+    ],
+)
+def test_it_says_how_long_it_takes_for_who_asks(administrator, person, is_administrator, says):
+    somebody = administrator if is_administrator else person
+    enrol_totp(somebody)
+    page = typed(somebody).get(LOST).content.decode()
+    assert all(words in page for words in says)
+    assert "For most people" in Client().get(LOST).content.decode()
+
+
 def test_one_is_open_for_a_person_and_learns_that_the_password_was_right(ask, person, administrator):
     for _ in range(3):
         ask(person.email)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.flows import access_passes
 from accounts.models import AccessPass, Session, User
+from tests.accounts import acts_scene
 from tests.accounts.admission_scene import events, guard, issued
 from tests.factories import AdministratorFactory, TenantFactory, UserFactory, session_of, verified_client
 from tests.policies.admin_scene import stale_client
@@ -110,3 +111,34 @@ def test_one_that_ran_out_says_so(administrator: User, person: User) -> None:
         access_passes.lapse(timezone.now())
         held.refresh_from_db()
         assert access_passes.state_of(held, timezone.now()) == "over"
+
+
+def test_from_asking_for_it_to_reading_it_out(client: Client, administrator: User, person: User) -> None:
+    """The act is asked for on one page, leads to the next, and is gone from there once it was shown."""
+    ask = reverse("admin:accounts_user_access_pass", args=[person.pk])
+    said = {"reason": "The mailbox is gone.", "verified_how": "video", "minutes": "60", "confirm": person.email}
+    act = client.post(ask, said)["Location"]
+    assert f'href="{page(person)}"' in client.get(act).content.decode()
+    own = client.get(reverse("admin:accounts_user_change", args=[person.pk])).content.decode()
+    assert f'href="{page(person)}"' in own
+    (code,) = characters(client.post(page(person), {"do": "show"}).content.decode())
+    assert f'href="{page(person)}"' not in client.get(act).content.decode()
+    access_passes.redeem(person, session_of(person), code)
+    own = client.get(reverse("admin:accounts_user_change", args=[person.pk])).content.decode()
+    assert f'href="{page(person)}"' not in own
+
+
+@pytest.mark.security(55)
+def test_for_an_administrator_a_second_one_agrees_and_who_asked_is_shown_it(administrator: User) -> None:
+    boss = AdministratorFactory(tenant=administrator.tenant)
+    requester, approver = (
+        acts_scene.settled_administrator(tenant=administrator.tenant),
+        acts_scene.settled_administrator(tenant=administrator.tenant),
+    )
+    act = acts_scene.ask(boss, requester, acts_scene.Act.ACCESS_PASS, minutes=30)
+    assert not AccessPass.objects.exists()
+    acts_scene.approve(act, approver)
+    theirs, mine = verified_client(approver), verified_client(requester)
+    assert "Show the pass" not in theirs.get(page(boss)).content.decode()
+    (code,) = characters(mine.post(page(boss), {"do": "show"}).content.decode())
+    access_passes.redeem(boss, session_of(boss), code)

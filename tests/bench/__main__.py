@@ -1,11 +1,12 @@
 """Measure, print the table, and fail when a demand is missed by more than the noise.
 
-python -m tests.bench                      everything, about twelve minutes
+python -m tests.bench                      everything, about twelve minutes and more for the keys
 python -m tests.bench --quick              fewer and shorter rounds
 python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment, trial,
-                                           site
+                                           site, keys
 
-The environment's BENCH_PEOPLE says how many people the site of the last one has (100000), PostgreSQL alone.
+The environment's BENCH_PEOPLE and BENCH_SECRETS say how many people the site has, and how many sealed secrets those of
+the keys have (100000, at least 4000), PostgreSQL alone.
 """
 
 import argparse
@@ -21,15 +22,17 @@ from types import FrameType
 
 import psycopg
 
-from tests.bench import rows, sides, table
+from tests.bench import keys, rows, sides, table
 from tests.bench.figures import Row, Verdict
 from tests.bench.rows import Effort
 from tests.harness import postgres
 from tests.harness.servers import NotInstalled
 
-KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial", "site")
-FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=int(os.environ.get("BENCH_PEOPLE", "100000")))
-QUICK = Effort(bursts=3, seconds=1, processes=2, walks=10, people=10_000)
+KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial", "site", "keys")
+PEOPLE, SECRETS = (int(os.environ.get(name, "100000")) for name in ("BENCH_PEOPLE", "BENCH_SECRETS"))
+SECRETS = max(SECRETS, 4000)  # `save()` and `bulk_update` take 2500 of them, the rotation what they left
+FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=PEOPLE, secrets=SECRETS)
+QUICK = Effort(bursts=3, seconds=1, processes=2, walks=10, people=10_000, secrets=min(SECRETS, 10_000))
 
 MakeDatabase = Callable[[str], str]
 
@@ -88,6 +91,13 @@ def _rows(where: str, make: MakeDatabase, effort: Effort, kinds: Iterable[str]) 
             contestants["prepared statements"] = prepared
         contestants |= {name: sides.peer(name, make(name)) for name in ("plain", "otp")}
         yield from rows.throughput(where, contestants, effort)
+    if "keys" in kinds and where == "PostgreSQL":
+        yield from keys.rows(where, sides.gatehouse(make("keys"), **sides.two_keys()), effort)
+    if set(kinds) - {"throughput", "keys"}:
+        yield from _pages(where, make, effort, kinds)
+
+
+def _pages(where: str, make: MakeDatabase, effort: Effort, kinds: Iterable[str]) -> Iterator[Row]:
     ours, allauth = sides.gatehouse(make("pages")), sides.peer("allauth", make("allauth"))
     ours.run("prepare")
     if "decision" in kinds:

@@ -24,13 +24,17 @@ PEERS = {
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to look: bursts of every side and their seconds; processes of every side and walks in each; a crowd."""
+    """How long to look: bursts of every side and their seconds; processes of every side and walks in each.
+
+    And how many people and secrets there are.
+    """
 
     bursts: int
     seconds: int
     processes: int
     walks: int
     people: int
+    secrets: int
 
 
 def throughput(where: str, sides: dict[str, Side], effort: Effort) -> Iterator[Row]:

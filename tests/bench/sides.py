@@ -97,6 +97,12 @@ def gatehouse(database: str, **more: str) -> Side:
     return Side("Gatehouse", Path(sys.executable), "tests.bench.gatehouse", _around(database) | more)
 
 
+def two_keys() -> dict[str, str]:
+    """What a site's environment has while the first key takes the place of the second."""
+    name = "MFA_ENCRYPTION_KEYS"
+    return {name: ",".join(environment.fresh("http://localhost:8000")[name] for _ in range(2))}
+
+
 def peer(name: str, database: str) -> Side:
     """One of the peers, in their own environment."""
     return Side(name, peers.python(), "tests.bench.peer", _around(database) | {"BENCH_PEER": name})

@@ -8,6 +8,7 @@ import timeit
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import chain, islice
+from typing import NoReturn
 
 import django
 
@@ -34,6 +35,7 @@ from policies.rollout import trial  # noqa: E402
 from policies.rollout.simulation import Forecast, sign_in  # noqa: E402
 from policies.terms import Rules  # noqa: E402
 from tests.bench import crowd, inside, site_pages  # noqa: E402
+from tests.bench.gatehouse import keys  # noqa: E402
 from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
 from tests.factories import TenantFactory, UserFactory, enrol_totp, live_binding  # noqa: E402
 
@@ -54,7 +56,7 @@ class Gatehouse(inside.Scene):
         return totp.code_at(secret, totp.step_at(timezone.now()))
 
     def forget_codes(self) -> None:
-        Binding.objects.update(last_counter=0)
+        Binding.objects.filter(person__email=PERSON).update(last_counter=0)
 
     def enrolling_client(self) -> Client:
         client = inside.browser()
@@ -103,6 +105,28 @@ class Gatehouse(inside.Scene):
         before, start = _megabytes(), time.perf_counter()
         call_command("check_enrolment_state", stdout=sys.stderr)
         return {"seconds": time.perf_counter() - start, "before": before, "after": _megabytes()}
+
+    def secrets(self, count: int) -> inside.Answer:
+        """People with apps, whose secrets are sealed anew in what follows."""
+        keys.make(count)
+        return {}
+
+    def rates(self) -> inside.Answer:
+        """Rows a second of every way to seal them anew, and what it takes of memory."""
+        return keys.rates()
+
+    def sign_in_beside(self, count: int) -> inside.Answer:
+        """Milliseconds of a sign-in's p95, without and beside a rotation."""
+        self.signed_in()  # templates compiled, caches filled
+        return keys.sign_ins((self.at_the_door, self.walk), count)
+
+    def turn(self) -> NoReturn:
+        """A rotation that others have beside them, until they end it."""
+        keys.turn()
+
+    def openings(self) -> inside.Answer:
+        """Seconds of CPU of opening secrets, by one key and by one of five."""
+        return keys.openings()
 
 
 def _megabytes() -> float:

@@ -1,5 +1,6 @@
 """Who is asking, in which language, by which clock: found without a query of their own."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
+from accounts.gates import Gate, gate_of
 from accounts.models import User
 from audit import context
 
@@ -59,10 +61,14 @@ class LanguageMiddleware(LocaleMiddleware):
 
 
 class TimeZoneMiddleware(MiddlewareMixin):
-    """Every moment on a page is told by the clock of the person's tenant; by UTC to whoever is nobody yet."""
+    """Every moment on a page is told by the clock of the person's tenant; by UTC to whoever is nobody yet.
 
-    def process_request(self, request: HttpRequest) -> None:
-        person = person_in(request) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+    For a public page nobody is looked up who was not found already.
+    """
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], args: object, kwargs: object) -> None:
+        known = hasattr(request, "_cached_user") or gate_of(view) is not Gate.PUBLIC
+        person = person_in(request) if known and settings.SESSION_COOKIE_NAME in request.COOKIES else None
         if isinstance(person, User):
             timezone.activate(person.tenant.zone)
 

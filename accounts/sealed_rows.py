@@ -147,7 +147,7 @@ def _among(place: Place, keys: set[UUID]) -> "QuerySet[Any]":
         return chosen
     pk = f"{_quoted(place.model._meta.db_table)}.{_column(place.model, 'pk')}"
     wanted = f"{pk} = ANY(string_to_array(%s, ',')::uuid[])"
-    return rows.extra(where=[wanted], params=[_joined(keys)])  # noqa: S610 (names of our own models)
+    return rows.extra(where=[wanted], params=[_joined(keys)])  # noqa: S610  # nosec B610 (names of our own models)
 
 
 def _joined(values: Iterable[object]) -> str:

@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -223,5 +225,5 @@ class InterventionAdmin(ScopedAdmin):
         return labels.doer(act.finished_by, act.person, act.viewer) if act.finished_by else ""
 
     @admin.display(description=gettext_lazy("not before"), ordering="not_before")
-    def due_at(self, act: Intervention) -> Any:
-        return act.not_before if act.is_open else None
+    def due_at(self, act: Intervention) -> str:
+        return date_format(timezone.localtime(act.not_before), "DATETIME_FORMAT") if act.is_open else ""

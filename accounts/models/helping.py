@@ -142,7 +142,7 @@ class Intervention(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
+        return str(self.get_kind_display())
 
     @property
     def is_open(self) -> bool:

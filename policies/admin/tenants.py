@@ -39,7 +39,7 @@ class TenantForm(FlowForm):
     )
 
     second_approver = forms.ChoiceField(
-        label=_("a second administrator has to agree"),
+        label=_("second administrator"),
         choices=HelpRules.Approval.choices,
         help_text=_("To whatever is done to an administrator’s account one always has to."),
     )

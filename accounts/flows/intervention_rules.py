@@ -1,7 +1,7 @@
 """Who may act on somebody else's account, who has to agree, and how long it waits.
 
 Never oneself, a superior, or another tenant's people. An act on an administrator always takes a second one, who is
-somebody else than who asks: nobody's absence waives that (docs/adr/0017).
+somebody else than who asks: nobody's absence waives that (docs/adr/0018).
 """
 
 from dataclasses import dataclass

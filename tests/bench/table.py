@@ -6,6 +6,7 @@ from tests.bench.figures import Row, Verdict
 from tests.bench.peers import ROOT
 
 HEAD = ("what", "where", "figure", "noise", "must", "reach", "", "remark")
+SMALL = 0.1  # where two places are one digit
 RIGHT = frozenset({2, 3, 4, 5})
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
@@ -27,7 +28,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _number(row: Row) -> str:
-    places = 2 if row.unit else 0
+    places = (3 if row.unit == "×" and row.figure < SMALL else 2) if row.unit else 0
     return f"{row.figure:.{places}f}{row.unit}"
 
 

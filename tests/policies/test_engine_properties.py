@@ -269,7 +269,7 @@ def test_what_would_satisfy_a_step_up_does(rule: Rules, person: Facts) -> None:
     if decision.outcome is Outcome.STEP_UP:
         assert (Reason.NOTHING_USABLE in decision.reasons) is (not decision.satisfied_by)
         for method in decision.satisfied_by:
-            tries = [by(one, verified=one.user_verified) for one in person.enrolled if one.usable]
+            tries = [by(one, 0 * HOUR, verified=one.user_verified) for one in person.enrolled if one.usable]
             proved = [replace(person, proofs=(*person.proofs, one)) for one in tries if one.method is method]
             assert any(decide(rule, one, NOW).outcome is not Outcome.STEP_UP for one in proved)
 

@@ -180,7 +180,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def all_done() -> bool:
-    return PeriodicWork.objects.exclude(done_at=None).count() == len(periodic.WORK)
+    """All but the checkpoints, which wait for a process that has the key to sign them."""
+    done = set(PeriodicWork.objects.exclude(done_at=None).values_list("name", flat=True))
+    return done == periodic.WORK.keys() - {"checkpoint"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,11 +22,12 @@ from django.utils import timezone
 
 from accounts import keyring
 from accounts.authenticators import totp
-from accounts.flows import enrolment, removal, reset
+from accounts.flows import enrolment, removal
 from accounts.key_errors import KeyWorkFailed
 from accounts.models import Binding, User
 from accounts.sealed import TOTP
 from audit.kinds import Kind
+from tests.accounts import acts_scene
 from tests.accounts.sealed_scene import (
     add_key,
     apps,
@@ -308,7 +309,7 @@ def test_what_people_do_meanwhile_wins_and_nothing_comes_back(settings):
         for person in removing if number == 2 else ():
             removal.remove(person, sessions[person], live_binding(person).pk)
         for person in resetting if number == 3 else ():
-            reset.reset(person, actor=actor, session=acting, reason="lost", verified_how="video call")
+            acts_scene.reset(person, actor=actor, session=acting)
 
     assert in_parallel(4, work) == [""] * 4
     gone = [*removing, *resetting]

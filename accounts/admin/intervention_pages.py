@@ -1,5 +1,6 @@
 """The pages that decide about an act on somebody's account: agree, decline, or take it back."""
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
@@ -33,7 +34,7 @@ class SureForm(forms.Form):
     )
 
 
-class DecisionPage(View):
+class DecisionPage(View, ABC):
     """One decision about an act that is open; what it is, stands above the button."""
 
     admin: "InterventionAdmin" = None  # type: ignore[assignment]  # given to as_view
@@ -70,9 +71,9 @@ class DecisionPage(View):
         if not self.act.is_open:
             raise rules.NotOpen
 
+    @abstractmethod
     def decide(self) -> str:
         """Have the flow do it; what to say then."""
-        raise NotImplementedError
 
     def back(self) -> HttpResponse:
         return redirect(self.admin.url_of(self.act))

@@ -1,9 +1,11 @@
 """The filters beside the admin's lists. Each takes only the values it offers; anything else filters nothing."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import PAGE_VAR
 from django.db.models import Exists, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,6 +16,8 @@ from accounts.enrolment_state import OF_KIND, having
 from accounts.models import Binding, Role, Tenant
 
 Choices = list[tuple[str, Any]]
+MOST_OFFERED: Final = 25  # tenants, by name; where there are more, a field asks for one
+LONGEST_TYPED: Final = 100  # characters
 
 
 class ChoiceFilter(ABC, admin.SimpleListFilter):
@@ -37,22 +41,60 @@ class ChoiceFilter(ABC, admin.SimpleListFilter):
 
 
 class TenantFilter(ChoiceFilter):
-    """By tenant, for those who see more than one."""
+    """By tenant, for those who see more than one: a link each, or where there are many a field for part of a name.
+
+    `?tenant=` is the tenant's id, or, where there are many, part of a name or of a short name too.
+    """
 
     title = _("tenant")
     parameter_name = "tenant"
+    template = "admin/tenant_filter.html"
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
         self.path = model_admin.tenant_path
+        self.is_asked_for = False
+        self.other_parameters: dict[str, str] = {}
         super().__init__(request, params, model, model_admin)
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         if not person_of(request).is_superuser:
             return []
-        return [(str(pk), name) for pk, name in Tenant.objects.order_by("name").values_list("pk", "name")]
+        tenants = list(Tenant.objects.order_by("name").values_list("pk", "name")[: MOST_OFFERED + 1])
+        self.is_asked_for = len(tenants) > MOST_OFFERED
+        return [] if self.is_asked_for else [(str(pk), name) for pk, name in tenants]
+
+    def has_output(self) -> bool:
+        return self.is_asked_for or super().has_output()
+
+    def value(self) -> str | None:
+        if not self.is_asked_for:
+            return super().value()
+        typed: str = self.used_parameters.get(self.parameter_name) or ""
+        return typed.strip()[:LONGEST_TYPED] or None
 
     def condition(self, value: str) -> Q:
-        return Q(**{self.path: value})
+        return Q(**{f"{self.path}__in": list(_tenants_called(value).values_list("pk", flat=True))})
+
+    def choices(self, changelist: Any) -> Any:
+        """Called before the template is rendered: what else is asked for stays when a tenant is."""
+        gone = {self.parameter_name, PAGE_VAR}
+        self.other_parameters = {name: value for name, value in changelist.params.items() if name not in gone}
+        return super().choices(changelist)
+
+    def called(self) -> str:
+        """What the field holds: the name, where one tenant was chosen by its id."""
+        value = self.value()
+        return (
+            "" if value is None else next((one.name for one in _tenants_called(value) if str(one.pk) == value), value)
+        )
+
+
+def _tenants_called(value: str) -> QuerySet[Tenant]:
+    """The one with this id, or those in whose name or short name this text is."""
+    try:
+        return Tenant.objects.filter(pk=UUID(value))
+    except ValueError:
+        return Tenant.objects.filter(Q(name__icontains=value) | Q(slug__icontains=value))
 
 
 class RoleFilter(ChoiceFilter):

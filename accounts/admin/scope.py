@@ -25,6 +25,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -193,9 +194,10 @@ class ScopedAdmin(ModelAdmin):
     # -- actions ---------------------------------------------------------------------------------------------
 
     def action_checkbox(self, obj: Any) -> SafeString:
-        attributes = {"class": "action-select", "aria-label": _("Select %(object)s") % {"object": obj}}
-        box = forms.CheckboxInput(attributes, lambda value: False)
-        return box.render(ACTION_CHECKBOX_NAME, str(getattr(obj, self.id_field)))
+        """Django's box, named after what it selects; a widget's template takes longer than all the rest of the row."""
+        name = _("Select %(object)s") % {"object": obj}
+        box = '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="{}">'
+        return format_html(box, ACTION_CHECKBOX_NAME, getattr(obj, self.id_field), name)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> Any:
         """Run an action on what was chosen. Raises Http404 if any of it is out of scope: then nothing is done."""

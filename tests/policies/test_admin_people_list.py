@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -9,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.admin import filters
 from accounts.models import Tenant, User
 from policies.admin import people_list
 from policies.admin.people import PersonAdmin
@@ -132,3 +134,61 @@ def test_a_deep_page_and_a_search_are_found_by_an_index() -> None:
         part = User.objects.filter(email__icontains="needle").explain()
     assert "person_tenant_email" in deep
     assert "person_email_trigrams" in part
+
+
+# -- more tenants than there is room for ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> Client:
+    """A platform administrator who sees more tenants than are offered one by one."""
+    monkeypatch.setattr(filters, "MOST_OFFERED", 2)
+    Tenant.objects.filter(pk=tenant.pk).update(name="Harbour Clinic", slug="harbour")
+    UserFactory(tenant=TenantFactory(name="Old Harbour Inn", slug="inn"), email="inn@example.com")
+    return verified_client(AdministratorFactory(is_superuser=True, email="root@example.com"))
+
+
+def of_tenant(client: Client, value: str) -> set[str]:
+    return {
+        one.email.partition("@")[0] for one in client.get(LIST, {"tenant": value, "all": ""}).context["cl"].queryset
+    }
+
+
+def test_of_many_tenants_one_is_asked_for_by_part_of_its_name(platform: Client) -> None:
+    assert of_tenant(platform, "clinic") == {f"p{number}" for number in range(7)}
+    assert of_tenant(platform, " INN ") == {"inn"}
+    assert of_tenant(platform, "harbour") == {"inn", *(f"p{number}" for number in range(7))}
+
+
+def test_of_many_tenants_a_name_that_none_has_shows_nobody(platform: Client) -> None:
+    assert of_tenant(platform, "nowhere") == set()
+    assert of_tenant(platform, str(uuid4())) == set()
+
+
+@pytest.mark.parametrize("value", ["", "   "])
+def test_of_many_tenants_no_name_filters_nothing(platform: Client, value: str) -> None:
+    assert {"inn", "p0", "root"} <= of_tenant(platform, value)
+
+
+def test_the_field_says_which_tenant_was_chosen_and_keeps_what_else_was(platform: Client, tenant: Tenant) -> None:
+    body = platform.get(LIST, {"tenant": str(tenant.pk), "role": "user", "p": "2", "q": "sev<en"}).content.decode()
+    assert re.search(r'name="tenant" value="Harbour Clinic"', body)
+    form = re.search(r'<form class="tenant-filter".*?</form>', body, re.DOTALL)
+    assert form
+    hidden = re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', form[0])
+    assert hidden == [("role", "user"), ("q", "sev&lt;en")]
+
+
+def test_of_many_tenants_their_own_administrators_are_offered_none(platform: Client, client: Client) -> None:
+    shown = client.get(LIST, {"tenant": "inn"})
+    assert "tenant-filter" not in shown.content.decode()
+    assert "inn" not in of_tenant(client, "inn")
+    assert "p0" in of_tenant(client, "inn")
+
+
+def test_tenants_are_not_read_one_by_one_for_the_filter(platform: Client) -> None:
+    TenantFactory.create_batch(5)
+    with CaptureQueriesContext(connection) as asked:
+        platform.get(LIST)
+    names = [one["sql"] for one in asked if one["sql"].startswith('SELECT "accounts_tenant"."id" AS')]
+    assert [one.rpartition(" ORDER BY ")[2] for one in names] == ["2 ASC LIMIT 3"]

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntFlag
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import NamedTuple
 from uuid import UUID
@@ -44,7 +44,12 @@ OF_KIND = {
 
 def having(*factors: Factors) -> Q:
     """The condition on people who own at least one of these kinds: the few values that say so, which an index finds."""
-    return Q(factors__in=[value for value in VALUES if any(value & one for one in factors)])
+    return Q(factors__in=_values_with(factors))
+
+
+@cache
+def _values_with(factors: tuple[Factors, ...]) -> list[int]:
+    return [value for value in VALUES if any(value & one for one in factors)]
 
 
 class State(NamedTuple):

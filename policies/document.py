@@ -137,11 +137,10 @@ def rules_from(
     """
     floor = floor or {}
     enabled = enabled or floors.forbids_switching_off(floor)
-    found = read(document)
-    if found is None:
+    stated = _stated_by(document, floor, ceilings)
+    if stated is None:
         logger.error("Version %s of a policy cannot be read; the strictest rules apply.", version)
         return strictest(version=version, enabled=enabled, ceilings=ceilings, in_force_until=in_force_until)
-    stated = _stated(floors.raised(found, floor), ceilings) | {"extensions": floors.allows_extensions(floor)}
     return Rules(
         version=version, enabled=enabled, enforced_since=enforced_since, in_force_until=in_force_until, **stated
     )
@@ -181,6 +180,33 @@ def strictest_document(ceilings: Collection[Method]) -> dict[str, Any]:
         "allowed": [Method.WEBAUTHN.value if has_keys else Method.TOTP.value],
         "strength": dict.fromkeys(ROLES, "phishing_resistant" if has_keys else "multi_factor"),
     }
+
+
+_KEPT: Final[dict[str, dict[str, Any] | None]] = {}
+_MOST_KEPT: Final = 256  # documents
+
+
+def _stated_by(document: Any, floor: Mapping[str, Any], ceilings: Collection[Method]) -> dict[str, Any] | None:
+    """The fields of `Rules` that a document decides, None for one that cannot be read.
+
+    Kept by all that they depend on: most tenants' documents say the same, and reading one takes longer than a decision.
+    """
+    known_as = repr((document, floor, *ceilings))
+    try:
+        return _KEPT[known_as]
+    except KeyError:
+        stated = _read_anew(document, floor, ceilings)
+    if len(_KEPT) >= _MOST_KEPT:
+        _KEPT.clear()
+    _KEPT[known_as] = stated
+    return stated
+
+
+def _read_anew(document: Any, floor: Mapping[str, Any], ceilings: Collection[Method]) -> dict[str, Any] | None:
+    found = read(document)
+    if found is None:
+        return None
+    return _stated(floors.raised(found, floor), ceilings) | {"extensions": floors.allows_extensions(floor)}
 
 
 _AS_THEY_ARE = (

@@ -1,9 +1,9 @@
-"""Pages of a large site, ours and as one would write them: what each takes of the database, and altogether.
+"""Pages of a large site, ours and as one would write them: what each takes of the database, and as a whole.
 
 The time in the database is the CPU time of the server's process for all statements of the page, those of its session
 too: on a busy machine the clock on the wall says how often others were served first. No statement is shared out among
-several processes, so that none goes uncounted. The time altogether is that of the whole page, by the wall, of which
-most is Python's. PostgreSQL on Linux alone.
+several processes, so that none goes uncounted. The time of the whole page is by the wall; most of it is Python's.
+PostgreSQL on Linux alone.
 """
 
 import time
@@ -54,14 +54,14 @@ def _cpu(schedule: Path) -> float:
 
 
 def measure(count: int) -> dict[str, dict[str, list[float]]]:
-    """Milliseconds of every page, round by round, in turn: in the `database` and `altogether`."""
+    """Milliseconds of every page, round by round, in turn: in the `database` and for the whole `page`."""
     big = masses.settle(count)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET max_parallel_workers_per_gather = 0")
     connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL
     pages = _pages(big)
-    found: dict[str, dict[str, list[float]]] = {name: {"database": [], "altogether": []} for name in pages}
+    found: dict[str, dict[str, list[float]]] = {name: {"database": [], "page": []} for name in pages}
     for number in range(1 + (FEW_ROUNDS if count > MANY else ROUNDS)):
         for name, page in pages.items():
             taken = _taken(page)
@@ -73,7 +73,7 @@ def measure(count: int) -> dict[str, dict[str, list[float]]]:
 def _taken(page: Page) -> dict[str, float]:
     """The middle one of three in a row, where they are quick."""
     tries = [_once(page)]
-    while len(tries) < 3 and tries[0]["altogether"] < QUICK:
+    while len(tries) < 3 and tries[0]["page"] < QUICK:
         tries.append(_once(page))
     return {what: median(one[what] for one in tries) for what in tries[0]}
 
@@ -82,7 +82,7 @@ def _once(page: Page) -> dict[str, float]:
     clock, start = Clock(), time.perf_counter()
     with connection.execute_wrapper(clock):
         page()
-    return {"database": clock.spent, "altogether": (time.perf_counter() - start) * 1e3}
+    return {"database": clock.spent, "page": (time.perf_counter() - start) * 1e3}
 
 
 def _pages(big: Tenant) -> dict[str, Page]:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
@@ -19,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django_tasks import task
 
-from accounts import agents, mailing, outbox
+from accounts import agents, mailing, not_me_links, outbox
 from accounts.models import Notice, User
 from audit import context
 from audit.kinds import Kind
@@ -41,8 +40,6 @@ OUTBOX: Final = outbox.Outbox(
 Making = Callable[[Notice], dict[str, Any] | None]
 _MADE: Final[dict[str, Making]] = {}
 KEPT: Final = timedelta(days=30)
-_SIGNER: Final = Signer(salt="accounts.notices")
-_LONGEST_TOKEN: Final = 100  # characters
 _TIMES: Final = frozenset({"at", "until", "not_before"})  # facts that are times
 
 
@@ -122,23 +119,6 @@ def expired(now: datetime) -> "QuerySet[Notice]":
     return Notice.objects.filter(finished_at__lt=now - KEPT)
 
 
-def token_of(notice: Notice) -> str:
-    """What stands in the “not me” link of a notice: its number, signed. No table holds it."""
-    return _SIGNER.sign(str(notice.pk))
-
-
-def by_token(token: str) -> Notice | None:
-    """The notice of such a link while it is kept; None for anything else."""
-    if len(token) > _LONGEST_TOKEN:
-        return None
-    try:
-        number = int(_SIGNER.unsign(token))
-    except (BadSignature, ValueError):
-        return None
-    kept = Notice.objects.filter(queued_at__gt=timezone.now() - KEPT)
-    return kept.select_related("person__tenant").filter(pk=number).first()
-
-
 def subject_of(notice: Notice) -> str:
     """What a notice is about, in the words of its subject and the language of whoever looks."""
     return _subject(_prefix(notice.name), _values(notice.person, _with_times(notice.facts)))
@@ -149,9 +129,8 @@ def _send(notice: Notice) -> bool:
     more = _MADE[notice.name](notice) if notice.name in _MADE else {}
     if more is None:
         return OUTBOX.finish(notice, Notice.State.SPARED)
-    not_me = settings.SITE_URL + reverse("accounts_not_me", args=[token_of(notice)])
-    facts = {**_with_times(notice.facts), **more}
-    made = message(notice.name, notice.address, notice.person, not_me_url=not_me, **facts)
+    facts = {**_with_times(notice.facts), **more, "not_me_url": not_me_links.url_of(notice)}
+    made = message(notice.name, notice.address, notice.person, **facts)
     mailing.mark(made, f"notice-{notice.pk}.{notice.person_id}")
     return OUTBOX.hand_over(notice, made)
 

@@ -99,6 +99,7 @@ class Reminder(OwedMail):
     `day` is moved when a reminder is sent on a later day than it was asked for.
     """
 
+    name = "deadline_near"
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("person"))
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="reminders", verbose_name=_("tenant"))
     day = models.DateField(_("day"))

@@ -1,11 +1,14 @@
 """Mail that is owed to people, as rows: who gets what, how far it came, and what the mail server said."""
 
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from accounts.models.people import User
 
 
 class OwedMail(models.Model):
@@ -13,7 +16,12 @@ class OwedMail(models.Model):
 
     What is `QUEUED` and due is sent by whichever worker claims it. `HANDED` is written just before the mail server
     gets the text, so that a worker which dies after that never sends it again: what became of it then is `UNSURE`.
+
+    `disowned_at`: its reader said that it was not them (`flows.disowning`). Whoever is told so hears its `name`.
     """
+
+    name: Any  # a column, or what every mail of this kind is called
+    person: "models.ForeignKey[Any, User]"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")
@@ -31,6 +39,7 @@ class OwedMail(models.Model):
     queued_at = models.DateTimeField(_("asked for"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
     trouble = models.CharField(_("trouble"), max_length=200, blank=True)
+    disowned_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         abstract = True
@@ -49,7 +58,6 @@ class Notice(OwedMail):
     """A notice of what happened to an account, to one of its owner's addresses (`accounts.notices`).
 
     `name` says which; `facts` is what it tells: numbers, texts and times as JSON has them, never a secret.
-    `disowned_at`: its reader said that it was not them (`flows.disowning`).
     """
 
     person = models.ForeignKey(
@@ -58,7 +66,6 @@ class Notice(OwedMail):
     address = models.EmailField(_("mail address"), max_length=254)
     name = models.CharField(max_length=80)
     facts = models.JSONField(default=dict)
-    disowned_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("notice")

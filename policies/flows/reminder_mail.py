@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django_tasks import task
 
-from accounts import mailing, notices, outbox, queue
+from accounts import mailing, not_me_links, notices, outbox, queue
 from accounts.models import User
 from audit.kinds import Kind
 from policies import calendars
@@ -78,7 +78,8 @@ def message(reminder: Reminder, deadline: datetime | None, address: str) -> Emai
     url = settings.SITE_URL + reverse("mfa_enrol")
     over = deadline is None or deadline <= now
     days = 0 if deadline is None else -(-(deadline - now) // timedelta(days=1))  # as the banner counts them
-    made = notices.message("deadline_near", address, person, deadline=deadline, over=over, days_left=days, url=url)
+    facts = {"deadline": deadline, "over": over, "days_left": days, "url": url}
+    made = notices.message(reminder.name, address, person, not_me_url=not_me_links.url_of(reminder), **facts)
     mailing.mark(made, f"reminder-{reminder.pk}.{person.pk}")
     if deadline is not None and not over:
         with translation.override(person.language or settings.LANGUAGE_CODE):

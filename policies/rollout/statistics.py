@@ -33,7 +33,10 @@ METHODS: Final = {Factors.KEY: Binding.Kind.WEBAUTHN, Factors.APP: Binding.Kind.
 
 AUTHENTICATORS: Final = tuple(METHODS)
 SINGLE: Final = frozenset(
-    int(one | codes | locked) for one in METHODS for codes in (0, Factors.RECOVERY_CODES) for locked in (0, Factors.LOCKED)
+    int(one | codes | locked)
+    for one in METHODS
+    for codes in (0, Factors.RECOVERY_CODES)
+    for locked in (0, Factors.LOCKED)
 )
 """What `User.factors` is for people with one authenticator."""
 

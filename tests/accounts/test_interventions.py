@@ -316,10 +316,10 @@ def test_nobody_makes_such_a_link_of_their_own(asker, boss, spoilt):
 
 def test_this_was_not_me_cancels_all_that_is_open(asker, boss):
     acts = [ask(boss, asker), ask(boss, asker, Act.PASSWORD)]
-    from accounts import notices
+    from accounts import not_me_links
 
     notice = Notice.objects.filter(person=boss).latest("pk")
-    disowning.disown(notices.token_of(notice))
+    disowning.disown(not_me_links.token_of(notice))
     assert [state_of(one) for one in acts] == [State.CANCELLED] * 2
     assert {e.payload["channel"] for e in events("intervention:cancelled")} == {"disowned"}
 

@@ -15,7 +15,17 @@ from policies import facts
 class StockAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The same columns; each person's authenticators are asked for, and what is demanded of them: 103 queries."""
 
-    list_display = ("email", "methods", "demanded", "name", "role", "tenant", "mfa_enrolled_at", "last_login", "is_active")
+    list_display = (
+        "email",
+        "methods",
+        "demanded",
+        "name",
+        "role",
+        "tenant",
+        "mfa_enrolled_at",
+        "last_login",
+        "is_active",
+    )
     search_fields = ("email", "name")
     ordering = ("email",)
     list_per_page = 50

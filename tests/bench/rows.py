@@ -98,13 +98,25 @@ def trial(where: str, side: Side, effort: Effort) -> Iterator[Row]:
 
 PAGES = (
     ("status page of a tenant of {big}, against counting with EXISTS", "status", "naive_status", "database", 1 / 50),
-    ("status page of all {people}, against counting with EXISTS", "status_of_all", "naive_status_of_all", "database", 1 / 10),
+    (
+        "status page of all {people}, against counting with EXISTS",
+        "status_of_all",
+        "naive_status_of_all",
+        "database",
+        1 / 10,
+    ),
     ("list of the tenant's people, against Django's own", "list", "stock_list", "page", 0.3),
     ("its last page, against its first", "list_end", "list", "page", SAME),
     ("list of all people, against Django's own", "list_of_all", "stock_list_of_all", "page", 0.3),
     ("its last page, against its first", "list_of_all_end", "list_of_all", "page", SAME),
     ("search in the tenant by part of an address, against no index", "search", "stock_search", "database", 0.05),
-    ("search everywhere by part of an address, against no index", "search_of_all", "stock_search_of_all", "database", 0.05),
+    (
+        "search everywhere by part of an address, against no index",
+        "search_of_all",
+        "stock_search_of_all",
+        "database",
+        0.05,
+    ),
     ("search everywhere for what one in 14 has, against no index", "common", "stock_common", "database", None),
 )
 """What a row is called, the two pages that it compares, by what, and what that must be at `SHOWN` people and more.

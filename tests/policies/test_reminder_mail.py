@@ -1,6 +1,7 @@
 """Reminders through a real mail server on loopback, which is down, slow, refuses, or outlives the worker."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as site
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from accounts import outbox
@@ -20,6 +22,7 @@ from policies.flows import reminder_mail, reminders
 from policies.models import Reminder
 from policies.rollout.remindable import prospects
 from tests.conftest import LOOPBACK
+from tests.factories import verified_client
 from tests.harness.smtp_sink import ADDRESS, Sink
 from tests.policies.admin_scene import events, last_event
 from tests.policies.reminding_scene import DAY, a_tenant, newcomer
@@ -59,6 +62,24 @@ def test_everybody_gets_one_over_smtp_with_the_calendar(sink, tenant, queued):
     assert len({one["Message-ID"] for one in sink.kept.messages}) == 3
     assert work(tenant) == 0
     assert states() == {State.SENT: 3}
+
+
+@pytest.mark.security(56)
+def test_a_reminder_can_be_disowned_without_signing_in(sink, tenant, queued):
+    ada, ben = queued[0], queued[1]
+    work(tenant)
+    client = verified_client(ben)
+    thief = verified_client(ada)
+    (message,) = [one for one in sink.kept.messages if one["To"] == ada.email]
+    text, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    (link,) = set(re.findall(r"https?://\S+?(/accounts/not-me/[^\s\"]+)", text + html))
+    assert Client().get(link).status_code == 200
+    assert thief.get("/").status_code == 200
+    assert Client().post(link).status_code == 200
+    assert thief.get("/").status_code == 302 and client.get("/").status_code == 200
+    event = last_event("notice:disowned")
+    assert (event.target_id, event.payload["notice"]) == (str(ada.pk), "deadline_near")
+    assert Client().post(link).status_code == 410
 
 
 def test_while_the_server_is_down_they_wait_and_go_out_once_when_it_is_back(sink, tenant, queued, settings, clock):

@@ -88,10 +88,13 @@ def situation(
     return Situation(rules, report, gather(person, proofs, groups=groups, signed_in_at=signed_in_at, owned=owned))
 
 
-def rules_by_tenant(tenant_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Rules]:
-    """The rules in force for each of these tenants, in one query; a tenant without a policy is missing."""
-    in_force = PolicyVersion.objects.filter(policy__tenant__in=set(tenant_ids)).filter(is_in_force(timezone.now()))
-    return {one.policy.tenant_id: rules_from(one) for one in in_force.select_related("policy")}
+def rules_by_tenant(tenant_ids: Iterable[uuid.UUID], now: datetime | None = None) -> dict[uuid.UUID, Rules]:
+    """The rules in force for each of these tenants, in one query; a tenant without a policy is missing.
+
+    Of a thousand tenants only the columns are read that their rules are made of: no models.
+    """
+    in_force = PolicyVersion.objects.filter(is_in_force(now or timezone.now()), policy__tenant__in=set(tenant_ids))
+    return {tenant: _stated(*columns) for tenant, *columns in in_force.values_list("policy__tenant", *_STATED)}
 
 
 def is_in_force(now: datetime) -> Q:
@@ -132,14 +135,30 @@ def _rules(version: PolicyVersion, policy: MFAPolicy) -> Rules:
 def rules_from(version: PolicyVersion) -> Rules:
     """The rules that one version of a policy states, under the site's ceilings and on the platform's floor."""
     policy = version.policy
+    return _stated(
+        version.document, version.number, version.enabled, version.enforced_since, policy.version, policy.confirm_by
+    )
+
+
+_STATED = ("document", "number", "enabled", "enforced_since", "policy__version", "policy__confirm_by")
+
+
+def _stated(
+    document: Any,
+    number: int,
+    enabled: bool,
+    enforced_since: datetime | None,
+    newest: int,
+    confirm_by: datetime | None,
+) -> Rules:
     return documents.rules_from(
-        version.document,
-        version=version.number,
-        enabled=version.enabled,
-        enforced_since=version.enforced_since,
+        document,
+        version=number,
+        enabled=enabled,
+        enforced_since=enforced_since,
         ceilings=supported_methods(),
         floor=floors.current(),
-        in_force_until=policy.confirm_by if version.number == policy.version else None,
+        in_force_until=confirm_by if number == newest else None,
     )
 
 
@@ -170,13 +189,16 @@ def gather(
     )
 
 
-def gather_many(people: Iterable[User]) -> dict[uuid.UUID, Facts]:
-    """The facts of many people, by their ids, without any session: two queries, and their tenants if missing."""
+def gather_many(people: Iterable[User], *, owning: bool = True) -> dict[uuid.UUID, Facts]:
+    """The facts of many people, by their ids, without any session: two queries, and their tenants if missing.
+
+    Not `owning`, without what they own, which what is demanded of them does not depend on: one query.
+    """
     people = list(people)
     owned: dict[uuid.UUID, list[Enrolled]] = defaultdict(list)
     groups: dict[uuid.UUID, set[str]] = defaultdict(set)
     ring = key_ids()
-    for person_id, *columns in _owned_by(people):
+    for person_id, *columns in _owned_by(people) if owning else ():
         owned[person_id].append(as_enrolled(Owned(*columns), ring))
     memberships = User.groups.through.objects.filter(user__in=people)
     for person_id, name in memberships.values_list("user_id", "group__name"):

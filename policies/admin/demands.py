@@ -16,7 +16,7 @@ class PeopleList(PagedList):
         super().get_results(request)
         people: list[Any] = list(self.result_list)
         rules = facts.rules_by_tenant(person.tenant_id for person in people)
-        known, now = facts.gather_many(people), timezone.now()
+        known, now = facts.gather_many(people, owning=False), timezone.now()
         for person in people:
             own = rules.get(person.tenant_id)
             person.demanded = own is None or demands.is_demanded(own, known[person.pk], now)

@@ -20,6 +20,7 @@ from accounts.admin import labels
 from accounts.admin.scope import not_here, person_of
 from accounts.flows.people import answers_for
 from accounts.models import Role, Tenant, User
+from policies import facts
 from policies.admin.charts import Bar, bar, line
 from policies.models import Campaign, ReminderRound
 from policies.rollout import forecast, statistics
@@ -80,7 +81,7 @@ class StatusOfTenant(StatusPages):
         tenant = self.tenant(tenant_id)
         now = timezone.now()
         found = statistics.status_of([tenant.pk], now)[tenant.pk]
-        rules = statistics.rules_at([tenant.pk], now).get(tenant.pk)
+        rules = facts.rules_by_tenant([tenant.pk], now).get(tenant.pk)
         return self.show(
             "tenant.html",
             title=_("MFA status"),

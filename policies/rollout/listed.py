@@ -61,7 +61,7 @@ def _condition(tenant: Tenant, which: Which, now: datetime) -> Q:
             return statistics.few_codes()
         case Which.NEVER_SIGNED_IN:
             return Q(first_sign_in_at=None)
-    rules = statistics.rules_at([tenant.pk], now).get(tenant.pk)
+    rules = facts.rules_by_tenant([tenant.pk], now).get(tenant.pk)
     return NOBODY if rules is None else _demanded(which, rules, now)
 
 

@@ -169,17 +169,11 @@ _CODES: Final = int(Factors.RECOVERY_CODES)
 # -- what the policies say -----------------------------------------------------------------------------------------
 
 
-def rules_at(tenant_ids: Iterable[UUID], now: datetime) -> dict[UUID, Rules]:
-    """The rules in force at `now` for each of these tenants, in one query; a tenant without a policy is missing."""
-    versions = PolicyVersion.objects.filter(facts.is_in_force(now), policy__tenant__in=list(tenant_ids))
-    return {one.policy.tenant_id: facts.rules_from(one) for one in versions.select_related("policy")}
-
-
 def _demanded(ids: set[UUID], now: datetime, people: Mapping[UUID, int]) -> dict[UUID, dict[str, int]]:
     """Tenants with the same rules are asked together, in three queries at most, whenever enforcement began for each."""
     found: dict[UUID, dict[str, int]] = defaultdict(dict)
     lost = facts.lost_key_ids()
-    for rules, members in _alike(rules_at(ids, now)):
+    for rules, members in _alike(facts.rules_by_tenant(ids, now)):
         everybody, since = active(members), cast("Since", rules.enforced_since)
         if since == _SOME_TIME:
             everybody, since = _with_their_version(everybody, now), F("tenant__policy__versions__enforced_since")

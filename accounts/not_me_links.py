@@ -4,7 +4,7 @@ Every kind of owed mail carries one, a reminder too: whoever opens it need not k
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
@@ -35,11 +35,12 @@ def mail_of(token: str) -> OwedMail | None:
         return None
     try:
         kind, _, number = _SIGNER.unsign(token).partition(".")
-        rows = _kinds()[kind]
-        found = rows._default_manager.select_related("person__tenant").filter(pk=int(number))
+        kind_of_mail: Any = _kinds()[kind]
+        found = kind_of_mail._default_manager.select_related("person__tenant").filter(pk=int(number))
     except (BadSignature, KeyError, ValueError):
         return None
-    return found.filter(queued_at__gt=timezone.now() - GOOD_FOR).first()
+    mail: OwedMail | None = found.filter(queued_at__gt=timezone.now() - GOOD_FOR).first()
+    return mail
 
 
 def _kinds() -> dict[str, type[OwedMail]]:

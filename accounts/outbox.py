@@ -114,7 +114,7 @@ class Outbox(Generic[Mail]):
                 state=state, claimed_until=None, finished_at=timezone.now(), trouble=trouble[:200]
             )
             if done and (kind := self.kinds.get(state)) is not None:
-                person: Any = mail.person  # type: ignore[attr-defined]
+                person: Any = mail.person
                 about = {"attempts": mail.attempts, "trouble": trouble[:200] or None, **self.facts(mail)}
                 record(kind, target=person, **about)
         return bool(done) and state == State.SENT

@@ -18,7 +18,7 @@ from accounts.session_store import SessionStore
 from policies import document as documents
 from policies.flows import publish, tenants
 
-PASSWORD = "try me: a demo pass phrase"  # noqa: S105 (printed beside every demo person)
+PASSWORD = "only for this demo"  # noqa: S105 (printed beside every demo person)
 
 
 @dataclass(frozen=True, slots=True)

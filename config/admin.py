@@ -14,7 +14,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, SuspiciousOperation
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views import View
 
 from accounts.flows import sign_in
+from accounts.models import HelpRequest, Intervention
 from accounts.views.base import next_url, with_next
 from audit.kinds import Kind
 from audit.log import record
@@ -147,14 +148,28 @@ class GatehouseAdminSite(AdminSite):
         return redirect("mfa_index")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The overview: what is under way in the policies the person answers for, and what needs an operator."""
+        """The overview: what waits for the person, what is under way in their policies, and what needs an operator."""
         person: Any = request.user
         now = timezone.now()
         shown = {
             "under_way": under_way(person, now),
             "attention": attention.needed(now) if person.is_superuser else None,
+            "waiting": self.waiting_for(request),
         }
         return super().index(request, {**shown, **(extra_context or {})})
+
+    def waiting_for(self, request: HttpRequest) -> dict[str, int]:
+        """How many acts the person may decide, and how many open requests for help they see. Two queries.
+
+        Acts that they asked for, or that are about them, others decide.
+        """
+        person: Any = request.user
+        acts = self.get_model_admin(Intervention).get_queryset(request).filter(state=Intervention.State.ASKED)
+        requests = self.get_model_admin(HelpRequest).get_queryset(request).filter(closed_at=None)
+        return {
+            "acts": acts.exclude(Q(requested_by=person.pk) | Q(person=person)).count(),
+            "requests": requests.count(),
+        }
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return Autocomplete.as_view(admin_site=self)(request)

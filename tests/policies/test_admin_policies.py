@@ -247,7 +247,7 @@ def test_the_overview_of_the_console_says_what_is_under_way(
     published(administrator, how={"until_confirmed": True})
     client = verified_client(administrator)
     client.get(index)
-    with django_assert_max_num_queries(3):  # session and person; the policies; whom the trial would have stopped
+    with django_assert_max_num_queries(5):  # session; acts, requests; the policies; whom the trial would have stopped
         body = body_of(client, index)
     assert "Version 3 of the policy goes out of force at" in body
     assert "Version 2 is on trial: it would have stopped nobody so far." in body

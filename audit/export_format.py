@@ -1,0 +1,42 @@
+"""Exports of the record as JSON Lines: a head line that says what the file is, then a line for each event.
+
+Standard library only, for any verifier. A **whole** export holds every event of one chain up to its head, with
+everything that is hashed, so that `python -m audit.verify` can prove it. A **selection** is what a filter left: it
+proves nothing about what was left out, and its head line says so.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+FORMAT: Final = "gatehouse-audit"
+VERSION: Final = 1
+NO_PROOF: Final = "A selection of events. It proves nothing about what was left out."
+
+_to_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def line_of(value: Mapping[str, Any]) -> str:
+    """One line of ASCII and its line feed, whatever the texts hold: no reader finds another line in it."""
+    return _to_json(value) + "\n"
+
+
+def head_of_chain(chain: UUID, *, sequence: int, digest: str, at: datetime) -> dict[str, Any]:
+    """What the first line of a whole export says: it ends with event number `sequence`, hashed `digest`."""
+    return _head(whole=True, at=at) | {"chain": str(chain), "sequence": sequence, "hash": digest}
+
+
+def head_of_selection(chosen: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:
+    """What the first line of a filtered export says. `chosen` is the filter, as JSON values."""
+    return _head(whole=False, at=at) | {"filter": dict(chosen), "note": NO_PROOF}
+
+
+def moment(at: datetime) -> str:
+    """A moment as exports write it: UTC, microseconds, and as it is hashed."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _head(*, whole: bool, at: datetime) -> dict[str, Any]:
+    return {"format": FORMAT, "version": VERSION, "whole": whole, "at": moment(at)}

@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts import moments
 from accounts.assurance import Method, Proof, strength_with
 from accounts.authenticators.aaguids import product_name
 from accounts.gates import Explanation
@@ -25,8 +24,6 @@ from policies import demands, engine, sensitive, sentences
 from policies.enforcement import Judgement
 from policies.sentences import Words
 from policies.terms import ADMINISTRATOR, LOCAL, Decision, Enrolled, Facts, Outcome, Reason, Rules, UserVerification
-
-MOMENT: Final = "j F Y, H:i"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +168,7 @@ def listed(methods: tuple[Method, ...]) -> str:
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
     """A moment to the minute, in the words of the language; the zone is named beside it."""
-    return date_format(localtime(at, zone), MOMENT)
+    return moments.moment(localtime(at, zone))
 
 
 def facts_of(decision: Decision, reader: Reader, rules: Rules | None) -> Iterator[tuple[str, str]]:

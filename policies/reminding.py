@@ -46,7 +46,7 @@ class Campaign(models.Model):
         ordering = ["-started_at"]
 
     def __str__(self) -> str:
-        day = date_format(timezone.localtime(self.started_at, self.tenant.zone), "j F Y")
+        day = date_format(timezone.localtime(self.started_at, self.tenant.zone), "DATE_FORMAT")
         return gettext("Campaign of %(tenant)s since %(day)s") % {"tenant": self.tenant, "day": day}
 
     @property
@@ -126,7 +126,7 @@ class Reminder(OwedMail):
     def __str__(self) -> str:
         return gettext("Reminder of %(person)s on %(day)s") % {
             "person": self.person,
-            "day": date_format(self.day, "j F Y"),
+            "day": date_format(self.day, "DATE_FORMAT"),
         }
 
 

@@ -24,6 +24,7 @@ from accounts.flows import access_passes, caller_checks, deletion, intervention_
 from accounts.flows import binding as bindings
 from accounts.flows import people as flows
 from accounts.models import User
+from accounts.moments import zoned_moment
 from accounts.views.base import refused
 from audit.log import unit_of_work
 from policies import facts
@@ -288,7 +289,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
             return _("None")
         if not may_see(deadline, person, person.seen_by):
             return _("Over")
-        day = date_format(timezone.localtime(deadline, person.tenant.zone), "j F Y, H:i (T)")
+        day = zoned_moment(timezone.localtime(deadline, person.tenant.zone))
         words = _("Until %(day)s") if timezone.now() < deadline else _("Over since %(day)s")
         return words % {"day": day}
 

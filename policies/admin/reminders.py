@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,6 +18,7 @@ from accounts.admin.filters import ChoiceFilter, Choices, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import NotAllowed
 from accounts.models import User
+from accounts.moments import zoned_moment
 from policies.flows import reminders
 from policies.models import Reminder
 from policies.rollout.remindable import Spared
@@ -135,7 +135,7 @@ def latest_of(person: User) -> SafeString | Promise:
     last = Reminder.objects.filter(person=person).order_by("-queued_at").first()
     if last is None:
         return _("None")
-    when = date_format(timezone.localtime(last.finished_at or last.queued_at, person.tenant.zone), "j F Y, H:i (T)")
+    when = zoned_moment(timezone.localtime(last.finished_at or last.queued_at, person.tenant.zone))
     return format_html("{} {} {}", pill(last), when, trouble_of(last))
 
 

@@ -10,12 +10,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django_tasks import task
 
 from accounts import mailing, not_me_links, notices, outbox, queue
 from accounts.models import User
+from accounts.moments import zoned_moment
 from audit.kinds import Kind
 from policies import calendars
 from policies.models import Reminder
@@ -90,7 +90,7 @@ def message(reminder: Reminder, deadline: datetime | None, address: str) -> Emai
                 made_at=now,
                 summary=_("%(tenant)s: set up two-step verification") % {"tenant": person.tenant.name},
                 description=_("Do it before %(moment)s: %(url)s")
-                % {"moment": date_format(_local(deadline, person), "j F Y, H:i (T)"), "url": url},
+                % {"moment": zoned_moment(_local(deadline, person)), "url": url},
                 url=url,
             )
         made.attach("deadline.ics", entry.encode(), calendars.CONTENT_TYPE)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.utils import timezone
-from django.utils.formats import date_format
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from accounts.models import Tenant, User
+from accounts.moments import moment
 from policies.flows import deadlines, reminder_mail, reminders
 from policies.rollout.remindable import prospects
 from tests.e2e.walk import at, button, heading, press, sign_in
@@ -49,7 +49,7 @@ def words_for(person: User, left: str) -> str:
     person.refresh_from_db()
     deadline = deadlines.deadline_of(person)
     assert deadline is not None
-    day = date_format(timezone.localtime(deadline, person.tenant.zone), "j F Y, H:i")
+    day = moment(timezone.localtime(deadline, person.tenant.zone))
     return f"Acme Health requires two-step verification from {day} (JST). {left}"
 
 

@@ -153,7 +153,7 @@ def test_the_deadline_has_its_time_zone() -> None:
 
 def test_in_german_the_month_is_german() -> None:
     with translation.override("de"):
-        assert explanations.moment(datetime(2030, 5, 1, 22, 30, tzinfo=UTC), BERLIN) == "2 Mai 2030, 00:30"
+        assert explanations.moment(datetime(2030, 5, 1, 22, 30, tzinfo=UTC), BERLIN) == "2. Mai 2030, 00:30"
 
 
 @pytest.mark.parametrize(

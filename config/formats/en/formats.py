@@ -1,4 +1,4 @@
-"""Dates in English as people's pages write them, in the console as well; other languages keep Django's own."""
+"""Dates in English as people's pages write them, in the console as well."""
 
 DATE_FORMAT = "j F Y"
 DATETIME_FORMAT = "j M Y, H:i"

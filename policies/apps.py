@@ -14,10 +14,11 @@ class PoliciesConfig(AppConfig):
     def ready(self) -> None:
         from accounts import expiry
         from policies import checks  # noqa: F401  (registration happens on import)
-        from policies.flows import reminders, sign_ins, workers
+        from policies.flows import reminder_rounds, reminders, sign_ins, workers
 
         expiry.register("decided sign-ins", sign_ins.expired)
         expiry.register("reminders", reminders.expired)
+        expiry.register("rounds of reminders", reminder_rounds.expired)
         expiry.register("dead workers", workers.expired)
         post_migrate.connect(make_default_tenant, sender=self)
 

@@ -61,9 +61,9 @@ class Campaign(models.Model):
 class ReminderRound(models.Model):
     """One asking for reminders from a list of the MFA status: of everybody in it, or of those who were chosen.
 
-    `reached` is the address up to which everybody was gone through, so that it goes on there; `gone_through`, `queued`
-    and `spared` (a number for each reason) count what came of it. It is over when `finished_at` says so; `stopped` is
-    the code of why, where that was too early.
+    `reached` is the key of the person up to whom everybody was gone through, so that it goes on there; `gone_through`,
+    `queued` and `spared` (a number for each reason) count what came of it. It is over when `finished_at` says so;
+    `stopped` is the code of why, where that was too early.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -73,7 +73,7 @@ class ReminderRound(models.Model):
     role = models.CharField(max_length=20, blank=True)
     of_everybody = models.BooleanField()
     people = models.PositiveIntegerField()
-    reached = models.CharField(max_length=254, blank=True)
+    reached = models.UUIDField(null=True)
     gone_through = models.PositiveIntegerField(default=0)
     queued = models.PositiveIntegerField(default=0)
     spared = models.JSONField(default=dict)

@@ -1,15 +1,17 @@
 """Rounds of reminders: an administrator asks for those of a list, of everybody in it or of some, and sees what becomes.
 
-Everybody is gone through by a worker, in batches by address, under the filters that the list had; how far it came is
-kept with each batch, so whoever goes on after a worker died goes on there. Nobody is mailed twice, however often it is
-asked: `flows.reminders` sees to that.
+Everybody is gone through by a worker, in batches by key, which never changes, under the filters that the list had; how
+far it came is kept with each batch, so whoever goes on after a worker died goes on there. Nobody is mailed twice,
+however often it is asked: `flows.reminders` sees to that.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_tasks import task
 
@@ -61,6 +63,11 @@ def unfinished() -> list[ReminderRound]:
     return list(ReminderRound.objects.filter(finished_at=None, tenant__is_active=True).order_by("asked_at"))
 
 
+def expired(now: datetime) -> "QuerySet[ReminderRound]":
+    """The rounds that count nothing any more: over for as long as reminders are kept, and none of theirs left."""
+    return ReminderRound.objects.filter(finished_at__lt=now - reminders.KEPT, reminders=None)
+
+
 @task()
 def go_on(round_id: str) -> None:
     """Go on with a round where it stands."""
@@ -93,11 +100,12 @@ def step(round_id: UUID) -> bool:
         )
         return False
     people = listed(begun.tenant, Which(begun.which), timezone.now(), search=begun.search, role=begun.role)
-    batch = list(people.filter(email__gt=begun.reached)[:BATCH])
+    behind = people if begun.reached is None else people.filter(pk__gt=begun.reached)
+    batch = list(behind.order_by("pk")[:BATCH])
     if not batch:
         _finish(begun)
         return False
-    begun.reached = batch[-1].email
+    begun.reached = batch[-1].pk
     _remind(begun, batch, actor)
     return True
 

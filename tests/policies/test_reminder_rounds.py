@@ -15,10 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import NotAllowed
+from accounts.expiry import expired
 from accounts.flows import people
 from accounts.models import Role, Tenant, User
 from audit.kinds import Kind
-from policies.flows import periodic, reminder_rounds
+from policies.flows import periodic, reminder_rounds, reminders
 from policies.models import Reminder, ReminderRound
 from policies.rollout.listed import Which
 from policies.rollout.remindable import Spared
@@ -202,7 +203,7 @@ def test_a_round_stops_when_who_asked_loses_the_right(client, tenant, owing, mon
     people.change(asking, actor=root(), **lose)
     assert not reminder_rounds.step(begun.pk)
     begun.refresh_from_db()
-    assert (begun.stopped, begun.queued) == ("not_allowed", 2)
+    assert (begun.stopped, begun.gone_through) == ("not_allowed", 2)
     event = last_event(Kind.REMINDER_ROUND_STOPPED)
     assert (event.tenant_id, event.payload["code"], event.outcome) == (tenant.pk, "not_allowed", "refused")
     page = client.get(reverse("admin:mfa_status_round", args=[tenant.pk, begun.pk])).content.decode()
@@ -221,9 +222,25 @@ def test_another_worker_goes_on_where_one_died(tenant, administrator, owing, mon
         reminder_rounds.step(begun.pk)
     monkeypatch.undo()
     begun.refresh_from_db()
-    assert (begun.reached, begun.gone_through) == ("p1@acme.example", 2)
+    assert (begun.reached, begun.gone_through) == (sorted(one.pk for one in owing)[1], 2)
     finish(begun)
     assert Reminder.objects.filter(round=begun).count() == 5 == begun.queued
+
+
+def test_whose_address_changes_meanwhile_is_neither_missed_nor_reminded_twice(
+    tenant, administrator, owing, monkeypatch
+):
+    monkeypatch.setattr(reminder_rounds, "BATCH", 2)
+    begun = reminder_rounds.ask_everybody(tenant, which=Which.WITHOUT, actor=administrator)
+    reminder_rounds.step(begun.pk)
+    in_order = sorted(owing, key=lambda one: one.pk)
+    User.objects.filter(pk=in_order[0].pk).update(email="zz@acme.example")
+    for number, one in enumerate(in_order[2:]):
+        User.objects.filter(pk=one.pk).update(email=f"a{number}@acme.example")
+    finish(begun)
+    begun.refresh_from_db()
+    assert begun.gone_through == begun.queued == 5
+    assert set(begun.reminders.values_list("person_id", flat=True)) == {one.pk for one in owing}
 
 
 def test_a_round_that_no_worker_took_up_is_due_by_itself(
@@ -301,7 +318,7 @@ def test_of_workers_that_go_through_one_round_at_once_none_reminds_anybody_twice
 ):
     monkeypatch.setattr(reminder_rounds, "BATCH", 1)
     begun = reminder_rounds.ask_everybody(tenant, which=Which.WITHOUT, actor=administrator)
-    ReminderRound.objects.filter(pk=begun.pk).update(reached="", gone_through=0, finished_at=None)
+    ReminderRound.objects.filter(pk=begun.pk).update(reached=None, gone_through=0, finished_at=None)
     Reminder.objects.all().delete()
     barrier = threading.Barrier(5)
 
@@ -317,6 +334,17 @@ def test_of_workers_that_go_through_one_round_at_once_none_reminds_anybody_twice
         list(pool.map(work, range(5)))
     assert Reminder.objects.filter(round=begun).count() == 5
     assert ReminderRound.objects.get(pk=begun.pk).gone_through == 5
+
+
+def test_a_round_goes_when_it_is_long_over_and_its_reminders_are_gone(tenant, administrator, owing):
+    begun = reminder_rounds.ask_some(owing[:1], tenant, which=Which.WITHOUT, actor=administrator)
+    waits = reminder_rounds.ask_everybody(tenant, which=Which.WITHOUT, actor=administrator)
+    ReminderRound.objects.filter(pk=waits.pk).update(finished_at=None)
+    later = timezone.now() + reminders.KEPT + timedelta(days=1)
+    assert not expired(later)["rounds of reminders"]
+    begun.reminders.all().delete()
+    assert not expired(timezone.now())["rounds of reminders"]
+    assert list(expired(later)["rounds of reminders"]) == [begun]
 
 
 # -- pages -----------------------------------------------------------------------------------------------------

@@ -7,15 +7,17 @@ from django.http import HttpRequest
 from django.urls import reverse_lazy
 from django.utils.functional import SimpleLazyObject
 
+from policies.flows import snoozes
+
 HELP_URL = reverse_lazy("help")
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`gatehouse` (see `facts`) and `gate`, the decision that `policies.middleware` left on the request.
+    """`gatehouse` (see `facts`) and `gate`: how the session stands, also on pages that are not behind the gate.
 
     Not `site`: allauth's views put `django.contrib.sites`' object of that name into the contexts of their pages.
     """
-    return {"gatehouse": facts(request), "gate": getattr(request, "gate", None)}
+    return {"gatehouse": facts(request), "gate": SimpleLazyObject(lambda: snoozes.seen_by(request))}
 
 
 def facts(request: HttpRequest | None) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db.models import F, Q
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.gates import Standing
+from accounts.gates import Standing, standing_of
 from accounts.models import User
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
-from policies import demands, facts
+from policies import demands, enforcement, facts
 from policies.errors import PolicyError
 from policies.terms import Rules
 
@@ -48,6 +49,22 @@ def standing(session: "SessionStore", person: User, deadline: datetime, now: dat
         left = 0
     is_snoozed = person.snoozed_until is not None and now < person.snoozed_until
     return Standing(deadline=deadline, snoozes_left=max(0, left), is_snoozed=is_snoozed)
+
+
+def seen_by(request: HttpRequest) -> Standing:
+    """How the session stands, for a page; where the gate judged nothing (help, errors) by a grant that still holds.
+
+    No query but the session's own, which the page's name asks for anyway. Whoever signs out with this request is
+    nobody, and a grant that does not hold promises nothing: only the gate renews it.
+    """
+    judged, session, person = standing_of(request), getattr(request, "session", None), getattr(request, "user", None)
+    if judged != Standing() or session is None or not isinstance(person, User):
+        return judged
+    now = timezone.now()
+    if not enforcement.holds_grant(session, person, now):
+        return judged
+    deadline = session.row.grant_deadline
+    return judged if deadline is None else standing(session, person, deadline, now)
 
 
 @unit_of_work

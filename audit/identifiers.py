@@ -22,6 +22,11 @@ def uuid7(at: datetime) -> UUID:
     return UUID(int=number | 0b10 << 62 | tail)
 
 
+def earliest(at: datetime) -> UUID:
+    """The lowest id that `uuid7` makes of `at`: every event dated earlier has a lower one, every later one a higher."""
+    return UUID(int=uuid7(at).int >> 64 << 64 | 0b10 << 62)
+
+
 def moment_of(identifier: UUID) -> datetime | None:
     """The moment, to the microsecond, that `uuid7` made this of; None for any other UUID."""
     if identifier.version != 7:

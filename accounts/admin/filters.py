@@ -73,7 +73,7 @@ class TenantFilter(ChoiceFilter):
         return typed.strip()[:LONGEST_TYPED] or None
 
     def condition(self, value: str) -> Q:
-        return Q(**{f"{self.path}__in": list(_tenants_called(value).values_list("pk", flat=True))})
+        return Q(**{f"{self.path}__in": list(tenants_called(value).values_list("pk", flat=True))})
 
     def choices(self, changelist: Any) -> Any:
         """Called before the template is rendered: what else is asked for stays when a tenant is."""
@@ -84,12 +84,10 @@ class TenantFilter(ChoiceFilter):
     def called(self) -> str:
         """What the field holds: the name, where one tenant was chosen by its id."""
         value = self.value()
-        return (
-            "" if value is None else next((one.name for one in _tenants_called(value) if str(one.pk) == value), value)
-        )
+        return "" if value is None else next((one.name for one in tenants_called(value) if str(one.pk) == value), value)
 
 
-def _tenants_called(value: str) -> QuerySet[Tenant]:
+def tenants_called(value: str) -> QuerySet[Tenant]:
     """The one with this id, or those in whose name or short name this text is."""
     try:
         return Tenant.objects.filter(pk=UUID(value))

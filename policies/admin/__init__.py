@@ -4,10 +4,21 @@ from typing import Any
 
 from django.contrib import admin
 
-from policies.admin import campaigns, people, policies, reminder_rounds, reminders, status_lists, status_pages, tenants
+from policies.admin import (
+    campaigns,
+    events,
+    people,
+    policies,
+    reminder_rounds,
+    reminders,
+    status_lists,
+    status_pages,
+    tenants,
+)
 
 __all__ = [
     "campaigns",
+    "events",
     "people",
     "policies",
     "reminder_rounds",

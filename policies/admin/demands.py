@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from policies import demands, facts
-from policies.admin.people_list import PagedList
+from policies.admin.paged_list import PagedList
 
 
 class PeopleList(PagedList):

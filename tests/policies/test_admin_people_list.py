@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.admin import filters
 from accounts.models import Tenant, User
-from policies.admin import people_list
+from policies.admin import paged_list
 from policies.admin.people import PersonAdmin
 from tests.factories import AdministratorFactory, TenantFactory, UserFactory, verified_client
 
@@ -87,7 +87,7 @@ def test_everybody_on_one_page_while_they_are_few(client: Client) -> None:
 
 def test_nobody_counts_further_than_a_bound(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "8 people" in client.get(LIST).content.decode()
-    monkeypatch.setattr(people_list, "COUNTED", 5)
+    monkeypatch.setattr(paged_list, "COUNTED", 5)
     response = client.get(LIST, {"q": "p"})
     body = response.content.decode()
     assert "More than 5 people" in body

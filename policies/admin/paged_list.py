@@ -1,11 +1,11 @@
-"""The list of people, as fast for a hundred thousand as for a hundred, and on its last page as on its first.
+"""Lists as fast for ten million rows as for a hundred, and on their last page as on their first.
 
-Ordered by address, a page begins after the last address of the one before it: an index finds the place, and nothing is
-skipped row by row. Nobody is counted beyond `COUNTED`: whoever wants to know more asks the status page.
+A page begins after the last row of the one before it: an index finds the place, and nothing is skipped row by row.
+Nothing is counted beyond `COUNTED`: whoever wants to know more searches, filters, or asks the status page.
 """
 
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR
@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from accounts.admin.scope import ScopedList
 
-COUNTED: Final = 1000  # people
+COUNTED: Final = 1000  # rows
 AFTER: Final = "after"
 BEFORE: Final = "before"
 
@@ -25,8 +25,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def counted(self) -> int:
-        people: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return people.order_by()[: COUNTED + 1].count()
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows.order_by()[: COUNTED + 1].count()
 
     @cached_property
     def count(self) -> int:
@@ -38,11 +38,12 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class PagedList(ScopedList):
-    """A list by address that goes from page to page by `?after=` and `?before=`; in another order by numbers.
+    """A list by `key` that goes from page to page by `?after=` and `?before=`; in another order by numbers.
 
     `previous_page` and `next_page` are the query strings of the neighbours, empty where there are none.
     """
 
+    key: ClassVar[str] = "email"
     by_key: bool
     previous_page = next_page = ""
 
@@ -55,18 +56,33 @@ class PagedList(ScopedList):
         return super().get_queryset(request, exclude_parameters)
 
     def get_results(self, request: HttpRequest) -> None:
-        """As Django's, without counting everybody; a list that fits on its first page is counted by reading it."""
+        """As Django's, without counting everything; a list that fits on its first page is counted by reading it."""
         self.paginator = BoundedPaginator(self.queryset, self.list_per_page)
         page = self._first_page(request)
         if page is not None and not self.next_page:
             self.paginator.counted = len(page)
-        self.result_count = self.paginator.count
-        self.is_more = self.paginator.is_more
+        self.result_count, self.is_more = self.counted()
         self.show_full_result_count, self.full_result_count = False, None
         self.show_admin_actions = True
         self.can_show_all = not self.is_more and self.result_count <= self.list_max_show_all
         self.multi_page = self.result_count > self.list_per_page
         self.result_list: Any = self._page(request) if page is None else page
+
+    # -- what a list with an order of its own says otherwise ------------------------------------------------------
+
+    def counted(self) -> tuple[int, bool]:
+        """How many rows there are, and whether there are more than that."""
+        return self.paginator.count, self.paginator.is_more
+
+    def following(self, after: str, size: int) -> list[Any]:
+        """The rows after this place, in the order of the list; from its beginning where the place is empty."""
+        return list(self.queryset.filter(**{f"{self.key}__gt": after})[:size])
+
+    def preceding(self, before: str, size: int) -> list[Any]:
+        """The rows before this place, the nearest first."""
+        return list(self.queryset.filter(**{f"{self.key}__lt": before}).order_by(f"-{self.key}")[:size])
+
+    # -- pages ---------------------------------------------------------------------------------------------------
 
     def _first_page(self, request: HttpRequest) -> list[Any] | None:
         """None if another one is asked for."""
@@ -86,17 +102,23 @@ class PagedList(ScopedList):
 
     def _page_by_key(self, after: str, before: str) -> list[Any]:
         """One more than the page holds is read: that says whether the list goes on."""
-        if before and not after:
-            found = list(self.queryset.filter(email__lt=before).order_by("-email")[: self.list_per_page + 1])
-            page = found[: self.list_per_page][::-1]
-            goes_back, goes_on = len(found) > len(page), True
-        else:
-            found = list(self.queryset.filter(email__gt=after)[: self.list_per_page + 1])
-            page = found[: self.list_per_page]
-            goes_back, goes_on = bool(after), len(found) > len(page)
+        backwards = bool(before and not after)
+        found = (
+            self.preceding(before, self.list_per_page + 1)
+            if backwards
+            else self.following(after, self.list_per_page + 1)
+        )
+        page = found[: self.list_per_page]
+        is_more = len(found) > len(page)
+        goes_back, goes_on = (is_more, True) if backwards else (bool(after), is_more)
+        if backwards:
+            page.reverse()
         if page:
-            self.previous_page = self.get_query_string({BEFORE: page[0].email}) if goes_back else ""
-            self.next_page = self.get_query_string({AFTER: page[-1].email}) if goes_on else ""
+            self.previous_page = self._neighbour(BEFORE, page[0]) if goes_back else ""
+            self.next_page = self._neighbour(AFTER, page[-1]) if goes_on else ""
         elif after or before:
             self.previous_page = self.get_query_string()  # the list became shorter: to its beginning
         return page
+
+    def _neighbour(self, name: str, row: Any) -> str:
+        return self.get_query_string({name: getattr(row, self.key)})

@@ -1,0 +1,182 @@
+"""What somebody asks of the record: which events, by what stands in a list's address or was kept with an export."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.admin.filters import tenants_called
+from accounts.admin.scope import events_seen_by
+from accounts.models import User
+from accounts.models.people import normalise_address
+from audit.catalogue import CATALOGUE
+from audit.declarations import Category, Outcome
+from audit.reading import Selection, between
+
+LONGEST: Final = 320  # characters of one value: the longest mail address
+MOST_TENANTS: Final = 25  # of which each is read by itself
+PERIODS: Final = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+}
+"""How far back, counted from now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question, as text; empty is what was not asked for. What a value cannot mean filters nothing.
+
+    `person` is a mail address or an id, of who acted or whom it happened to. `since` and `until` are ISO 8601: a
+    moment without its zone is in the zone of the page, and what is named as an end (a day, a minute) is in it.
+    """
+
+    q: str = ""
+    tenant: str = ""
+    category: str = ""
+    kind: str = ""
+    outcome: str = ""
+    person: str = ""
+    ip: str = ""
+    period: str = ""
+    since: str = ""
+    until: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The question in a query string, or in what `kept` gave."""
+        return cls(**{name: str(values.get(name) or "").strip()[:LONGEST] for name in cls.__slots__})
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What was asked for, without what is empty."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def at(self, now: datetime) -> Self:
+        """The same question, meaning the same events whenever it is read."""
+        since, until = _span(self, now)
+        ends = min(until, now) if until else now
+        return replace(self, period="", since=since.isoformat() if since else "", until=ends.isoformat())
+
+
+def selection_of(asked: Asked, *, seen_by: User, now: datetime) -> Selection:
+    """The events that are asked for, of those that this person may read.
+
+    The first of several branches is taken from whatever finds the fewest events; the rest are conditions.
+    """
+    kinds, tenants, person, found = _kinds(asked), _tenants(asked, seen_by), _person(asked), _found(asked.q, seen_by)
+    conditions = events_seen_by(seen_by) & between(*_span(asked, now))
+    if asked.outcome in set(Outcome):
+        conditions &= Q(outcome=asked.outcome)
+    if asked.ip:
+        conditions &= Q(ip=_shortest(asked.ip))
+    branches: tuple[Q, ...] = (Q(),)
+    for narrowing in (found, person, tenants, kinds):
+        if narrowing is None:
+            continue
+        if branches == (Q(),):
+            branches = narrowing
+        else:
+            conditions &= _any(narrowing)
+    return Selection(conditions, branches)
+
+
+def _any(branches: tuple[Q, ...]) -> Q:
+    together = Q(pk__in=[])
+    for branch in branches:
+        together |= branch
+    return together
+
+
+def _kinds(asked: Asked) -> tuple[Q, ...] | None:
+    """A branch for each kind, which all are few enough for that."""
+    if asked.kind in CATALOGUE:
+        return (Q(kind=asked.kind),)
+    if asked.category not in set(Category):
+        return None
+    return tuple(Q(kind=kind) for kind in kinds_about(asked.category))
+
+
+def kinds_about(category: str | None) -> list[str]:
+    """The kinds of a category; of every category for None."""
+    return sorted(kind for kind, declared in CATALOGUE.items() if category in {None, declared.category})
+
+
+def _tenants(asked: Asked, seen_by: User) -> tuple[Q, ...] | None:
+    """Of one's own tenant nothing needs to be asked; of very many, their events are read as they come."""
+    if not asked.tenant or not seen_by.is_superuser:
+        return None
+    ids = list(tenants_called(asked.tenant).values_list("pk", flat=True))
+    if len(ids) > MOST_TENANTS:
+        return (Q(tenant_id__in=ids),)
+    return tuple(Q(tenant_id=pk) for pk in ids)
+
+
+def _person(asked: Asked) -> tuple[Q, ...] | None:
+    """By id, and by the address they have now or had then: events outlive people."""
+    if not asked.person:
+        return None
+    if (one := _uuid(asked.person)) is not None:
+        return _acting_or_meant({str(one)})
+    address = normalise_address(asked.person)
+    ids = {str(pk) for pk in User.objects.filter(email=address).values_list("pk", flat=True)}
+    return (*_acting_or_meant(ids), Q(actor_label=address), Q(target_label=address))
+
+
+def _found(term: str, seen_by: User) -> tuple[Q, ...] | None:
+    """Exact look-ups alone: a search for a part would read every row."""
+    if not term:
+        return None
+    one = _uuid(term)
+    ids = {term if one is None else str(one)}
+    found = (*_acting_or_meant(ids), *(Q(request_id=each) for each in ids))
+    if one is not None:
+        own = (Q(tenant_id=one),) if seen_by.is_superuser else ()
+        return (*found, Q(pk=one), *own)
+    labels = sorted({term, term.lower()})
+    return (*found, *(Q(actor_label=each) for each in labels), *(Q(target_label=each) for each in labels))
+
+
+def _acting_or_meant(ids: set[str]) -> tuple[Q, ...]:
+    return (*(Q(actor_id=one) for one in sorted(ids)), *(Q(target_id=one) for one in sorted(ids)))
+
+
+def _span(asked: Asked, now: datetime) -> tuple[datetime | None, datetime | None]:
+    since, until = _moment(asked.since, is_end=False), _moment(asked.until, is_end=True)
+    if asked.period in PERIODS:
+        begun = now - PERIODS[asked.period]
+        since = begun if since is None else max(since, begun)
+    return since, until
+
+
+def _moment(text: str, *, is_end: bool) -> datetime | None:
+    """The moment at which what is named begins; where it is an end, the one after it. None for what is none."""
+    try:
+        named = datetime.fromisoformat(text)
+        if is_end and named.tzinfo is None:
+            named += timedelta(days=1) if len(text) <= len("2026-01-31") else timedelta(minutes=1)
+        moment = named if named.tzinfo else timezone.make_aware(named)
+        return moment if 1970 < moment.year < 9000 else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _shortest(address: str) -> str:
+    """An address as it is recorded; what is none is nobody's."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -7,7 +7,8 @@ from typing import Any, Final
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, StreamingHttpResponse
 
-from policies.admin.spreadsheets import csv_lines, xlsx_pieces
+from audit.spreadsheets import csv_lines
+from policies.admin.spreadsheets import xlsx_pieces
 from policies.flows.exports import Export, ExportStopped
 
 Rows = Iterable[list[Any]]

@@ -1,0 +1,52 @@
+"""No cell of a list is a formula, whatever a name is made of."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from audit.spreadsheets import csv_lines, harmless
+
+DISGUISED = {
+    "x;=1": "x;'=1",
+    "x,=1": "x,'=1",
+    "x|@a": "x|'@a",
+    "x\t+1": "x\t'+1",
+    "x\n-1": "x\n'-1",
+    "x\r=1": "x\r'=1",
+    'x"=1': "x\"'=1",
+    "x; \u200b=1": "x;' \u200b=1",
+    "\u200b=1": "'\u200b=1",
+    "\ufeff =1": "'\ufeff =1",
+    "\u202e=1": "'\u202e=1",
+    "\uff1d1": "'\uff1d1",
+    "\uff0b1": "'\uff0b1",
+    "\uff0d1": "'\uff0d1",
+    "\uff20a": "'\uff20a",
+    "=1;=2": "'=1;'=2",
+}
+
+
+@pytest.mark.parametrize(("cell", "shown"), DISGUISED.items(), ids=ascii)
+def test_nor_is_one_that_is_disguised_or_that_another_separator_lays_bare(cell: str, shown: str) -> None:
+    assert harmless(cell) == shown
+
+
+def test_numbers_stay_numbers() -> None:
+    assert [*csv_lines([[-1, -0.5, "-1"]])][1:] == ["-1,-0.5,'-1\r\n"]
+
+
+INNOCENT = ["", "Ada", "a=b", "'=1", "1-2", "Ü", "Ann-Lee, Ada", "a-b+c@acme.example", "x; y", 'the "so-called" one']
+
+
+@pytest.mark.parametrize("cell", INNOCENT, ids=repr)
+def test_other_cells_stay_as_they_are(cell: str) -> None:
+    assert harmless(cell) == cell
+
+
+def test_lines_are_made_one_at_a_time() -> None:
+    def rows() -> Iterator[list[str]]:
+        yield ["a", 'b "c", d']
+        raise AssertionError("read ahead")
+
+    lines = csv_lines(rows())
+    assert [next(lines), next(lines)] == ["\ufeff", 'a,"b ""c"", d"\r\n']

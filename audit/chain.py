@@ -127,10 +127,10 @@ def personal_copies(event: Event) -> dict[str, Any]:
     return copies
 
 
-def fault_of(event: SealedEvent, sequence: int, previous: str, keys: Mapping[str, bytes]) -> Fault | None:
+def fault_of(event: SealedEvent, sequence: int, previous: str, keys: Mapping[str, bytes] | None) -> Fault | None:
     """What is wrong with the event that should be number `sequence` after the one hashed `previous`.
 
-    `keys` are the HMAC keys by their ids. None if nothing is wrong.
+    `keys` are the HMAC keys by their ids; without them seals are not looked at. None if nothing is wrong.
     """
     if event.sequence != sequence:
         return Fault.OUT_OF_SEQUENCE
@@ -141,7 +141,7 @@ def fault_of(event: SealedEvent, sequence: int, previous: str, keys: Mapping[str
     try:
         if event.hash != link(previous, canonical(event)):
             return Fault.EDITED
-        return _seal_fault(event, keys) or _copy_fault(event)
+        return (_seal_fault(event, keys) if keys is not None else None) or _copy_fault(event)
     except NotCanonical:
         return Fault.NOT_CANONICAL
 

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.db import transaction
 
 from audit import statements
 from audit.identifiers import uuid7
 from audit.kinds import Kind
+from audit.log import record, unit_of_work
 from audit.models import AuditChain, AuditEvent, Checkpoint
 
 EVERY: Final = timedelta(days=1)
@@ -59,10 +59,11 @@ def make(now: datetime) -> Checkpoint:
 
     Without its file it was not made; a file that stays when the database fails is as true as the next. The mail goes
     out afterwards, so that nobody waits for the server. Raises KeyMalformed, OSError (also of the mail server: then it
-    was made), and IntegrityError where two are made at once.
+    was made), and IntegrityError where two are made at once. Its own event is newer than what it names, and makes
+    none due.
     """
     key = statements.signing_key(settings.AUDIT_CHECKPOINT_KEY)
-    with transaction.atomic():
+    with unit_of_work():
         last = Checkpoint.objects.order_by("-number").first()
         heads = AuditChain.objects.order_by("pk").values_list("pk", "sequence", "hash")
         text = statements.sign(
@@ -73,6 +74,7 @@ def make(now: datetime) -> Checkpoint:
             heads={str(chain): (number, digest) for chain, number, digest in heads},
         )
         made = Checkpoint.objects.create(number=last.number + 1 if last else 1, at=now, key_id=key.id, text=text)
+        record(Kind.CHECKPOINT_MADE, number=made.number, digest=statements.digest_of(text), key=key.id)
         if directory := settings.AUDIT_CHECKPOINT_DIR:
             _write(Path(directory), _name_of(made), text)
     logger.info("Checkpoint %d of the record: SHA-256 %s, key %s", made.number, statements.digest_of(text), key.id)

@@ -71,3 +71,21 @@ class NoSuchKey(CheckpointUnsound):
     """A checkpoint that is signed under a key that was not given: nothing can be said of it."""
 
     code = "no_such_key"
+
+
+class NotAnExport(AuditError):
+    """A file that is no export of the record, or of a version that is not known."""
+
+    code = "not_an_export"
+
+
+class NotWhole(NotAnExport):
+    """An export of what a filter left: nothing can be proved by it."""
+
+    code = "not_whole"
+
+
+class UnreadableLine(AuditError):
+    """A line of an export that exporting never writes. The text holds nothing of the line."""
+
+    code = "unreadable_line"

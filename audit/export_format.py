@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from audit.row import Row
+
 FORMAT: Final = "gatehouse-audit"
 VERSION: Final = 1
 NO_PROOF: Final = "A selection of events. It proves nothing about what was left out."
@@ -31,6 +33,13 @@ def head_of_chain(chain: UUID, *, sequence: int, digest: str, at: datetime) -> d
 def head_of_selection(chosen: Mapping[str, Any], *, at: datetime) -> dict[str, Any]:
     """What the first line of a filtered export says. `chosen` is the filter, as JSON values."""
     return _head(whole=False, at=at) | {"filter": dict(chosen), "note": NO_PROOF}
+
+
+def of_row(row: Row) -> dict[str, Any]:
+    """An event as a line of a whole export holds it: every column, by its name."""
+    found = {name: getattr(row, name) for name in Row.__slots__}
+    tenant = row.tenant_id and str(row.tenant_id)
+    return found | {"id": str(row.id), "chain": str(row.chain), "tenant_id": tenant, "at": moment(row.at)}
 
 
 def moment(at: datetime) -> str:

@@ -133,6 +133,8 @@ class Kind(StrEnum):
     ADMIN_REFUSED = "admin:refused"
     EXPORT_BEGUN = "export:begun"
     EXPORT_STOPPED = "export:stopped"
+    CHAIN_EXPORTED = "chain:exported"
+    CHECKPOINT_MADE = "checkpoint:made"
     KEY_CANARY_MADE = "key:canary_made"
     KEY_CANARY_FAILED = "key:canary_failed"
     KEY_MISSING = "key:missing"

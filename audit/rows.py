@@ -10,38 +10,10 @@ from django.db import DataError
 
 from audit.chain import GENESIS
 from audit.models import AuditChain, AuditEvent
+from audit.row import Row
 
 PAGE: Final = 2000  # rows
 _UNREADABLE = (AttributeError, DataError, OverflowError, RecursionError, TypeError, ValueError)  # what converters raise
-
-
-@dataclass(slots=True)
-class Row:
-    """An event as it stands in the table, without the cost of a model."""
-
-    id: UUID
-    form: int
-    chain: UUID
-    sequence: int
-    tenant_id: UUID | None
-    kind: str
-    at: datetime
-    outcome: str
-    actor_id: str
-    actor_label: str
-    target_type: str
-    target_id: str
-    target_label: str
-    ip: str
-    user_agent: str
-    request_id: str
-    payload: dict[str, Any]
-    salts: dict[str, str]
-    digests: dict[str, str]
-    prev_hash: str
-    hash: str
-    mac: str
-    key_id: str
 
 
 class Unreadable(Exception):

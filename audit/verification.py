@@ -21,7 +21,8 @@ from django.db import connections
 from audit import chain, damage, keys, rows
 from audit.chain import Fault
 from audit.damage import Damage, Finding
-from audit.rows import Head, Row
+from audit.row import Row
+from audit.rows import Head
 
 SPAN: Final = 20_000  # events
 _HASH = re.compile("[0-9a-f]{64}")

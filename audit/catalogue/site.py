@@ -57,6 +57,20 @@ _administration(
     code=TEXT,
 )
 
+_administration(
+    Kind.CHAIN_EXPORTED,
+    _("%(actor)s exported the whole chain of %(chain)s, to be verified elsewhere."),
+    Severity.NOTICE,
+    chain=ID,
+)
+_administration(
+    Kind.CHECKPOINT_MADE,
+    _("Checkpoint %(number)s of the record was signed."),
+    number=NUMBER,
+    digest=TEXT,
+    key=TEXT,
+)
+
 _keys: Declare = partial(CATALOGUE.declare, Category.KEYS)
 _keys(Kind.KEY_CANARY_MADE, _("A canary was stored under the encryption key %(key)s."), key=TEXT)
 _keys(

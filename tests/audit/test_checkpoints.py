@@ -84,6 +84,23 @@ def test_a_checkpoint_names_every_head_and_the_one_before(directory: Path, perso
     assert all(path.stat().st_mode & 0o222 == 0 for path in directory.iterdir())
 
 
+def test_making_one_is_recorded_and_makes_none_due() -> None:
+    made = checkpoints.make(timezone.now())
+    [event] = [each for each in events_of(None) if each.kind == Kind.CHECKPOINT_MADE]
+    assert event.payload == {"number": 1, "digest": statements.digest_of(made.text), "key": made.key_id}
+    heads = statements.read(made.text, public()).heads
+    assert heads.get(str(chain.PLATFORM), (0, ""))[0] == event.sequence - 1
+    assert not checkpoints.is_due(timezone.now())
+
+
+def test_without_a_key_to_record_with_none_is_made(settings: Any, directory: Path) -> None:
+    settings.AUDIT_HMAC_KEYS = []
+    with pytest.raises(CommandError) as refused:
+        call_command("audit_checkpoint")
+    assert refused.value.returncode == 3
+    assert not Checkpoint.objects.exists()
+
+
 def test_it_goes_out_by_mail_and_into_the_log(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.AUDIT_CHECKPOINT_MAIL = ["auditor@example.com"]
     with caplog.at_level(logging.INFO, logger="audit.checkpoints"):

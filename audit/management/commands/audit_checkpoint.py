@@ -9,7 +9,7 @@ from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from audit import checkpoints, statements
-from audit.errors import KeyMalformed
+from audit.errors import KeyMalformed, KeyMissing
 
 FAILED: Final = 1
 NO_KEY: Final = 3
@@ -51,6 +51,8 @@ class Command(BaseCommand):
             made = checkpoints.make(now)
         except KeyMalformed as error:
             raise CommandError(f"AUDIT_CHECKPOINT_KEY: {error}.", returncode=NO_KEY) from error
+        except KeyMissing as error:
+            raise CommandError(str(error), returncode=NO_KEY) from error
         except (OSError, AnyDatabaseError) as error:
             raise CommandError(
                 f"It could not be written or mailed: {type(error).__name__}.", returncode=FAILED

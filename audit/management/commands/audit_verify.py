@@ -20,6 +20,7 @@ from audit import keys, rows, statements
 from audit.chain import PLATFORM
 from audit.damage import Damage
 from audit.errors import CheckpointUnsound, KeyMalformed, NoSuchKey
+from audit.management.arguments import chain_id
 from audit.models import AuditChain
 from audit.verification import Promised, Verdict, verify
 
@@ -149,14 +150,6 @@ def sentence(verdict: Verdict) -> str:
     if not head.found:
         return f"{name}: nothing is recorded under that id."
     return f"{name}: whole from number {verdict.begins_after + 1} to {head.sequence}."
-
-
-def chain_id(text: str) -> UUID:
-    """Which chain. Raises ArgumentTypeError."""
-    try:
-        return PLATFORM if text == "platform" else UUID(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f'an id or "platform", not {text!r}') from error
 
 
 def moment(text: str) -> datetime:

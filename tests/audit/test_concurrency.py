@@ -1,17 +1,19 @@
 """Many writers at once: no gap, no fork, no deadlock, whatever the order of their locks."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from random import Random
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
+from audit.verification import verify
 from tests.audit.evidence import Person, assert_whole, events_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +61,47 @@ def test_fifty_writers_of_a_new_chain_leave_no_gap_and_no_fork(person: Person) -
     assert_whole(person.tenant_id, length=500)
     for number in range(50):
         assert sum(event.payload["count"] == number for event in events_of(person.tenant_id)) == 10
+
+
+@contextmanager
+def every_fifth_refused() -> Iterator[None]:
+    """The database writes no event whose count is a multiple of five, as if its disk were full."""
+    body = "BEGIN IF (NEW.payload->>'count')::int % 5 = 0 THEN RAISE 'full'; END IF; RETURN NEW; END"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE FUNCTION full_now() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        cursor.execute(
+            "CREATE TRIGGER full_now BEFORE INSERT ON audit_auditevent FOR EACH ROW EXECUTE FUNCTION full_now()"
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER full_now ON audit_auditevent")
+            cursor.execute("DROP FUNCTION full_now")
+
+
+@pytest.mark.postgres
+@pytest.mark.security(88)
+def test_fifty_writers_whose_events_fail_now_and_then_leave_changes_and_events_alike(person: Person) -> None:
+    """A change stands exactly where its event does, and the chain is whole: by `audit_verify` too."""
+
+    def work(number: int) -> None:
+        for turn in range(4):
+            try:
+                with unit_of_work():
+                    Group.objects.create(name=f"{number}-{turn}")
+                    record(Kind.SIGNED_OUT, target=person, count=number + turn)
+            except DatabaseError:
+                assert (number + turn) % 5 == 0
+
+    with every_fifth_refused():
+        all_at_once(50, work)
+    kept = sum((number + turn) % 5 != 0 for number in range(50) for turn in range(4))
+    assert Group.objects.filter(name__contains="-").count() == kept
+    assert_whole(person.tenant_id, length=kept)
+    assert person.tenant_id
+    [verdict] = verify([person.tenant_id], since=None, processes=1, progress=lambda events: None)
+    assert (verdict.finding, verdict.events) == (None, kept)
 
 
 @pytest.mark.postgres

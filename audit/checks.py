@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from audit import keys, statements
+from audit import keys, statements, stream
 from audit.errors import KeyMalformed
 
 MAKE_ENVIRONMENT = "`python -m config.setup_env` writes an environment with fresh keys."
@@ -47,6 +47,15 @@ def check_checkpoint_keys(app_configs: Sequence[AppConfig] | None, **options: An
         hint = "Put its public key in front of the others."
         return [Error("AUDIT_CHECKPOINT_PUBLIC_KEYS lacks the signing key's.", hint=hint, id="audit.E005")]
     return []
+
+
+@register(Tags.security)
+def check_stream(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
+    """E006 a stream that there is not."""
+    if settings.AUDIT_LOG_STREAM in {"", stream.STDOUT}:
+        return []
+    hint = "Set it to stdout, or leave it out."
+    return [Error(f"AUDIT_LOG_STREAM is {settings.AUDIT_LOG_STREAM!r}.", hint=hint, id="audit.E006")]
 
 
 @register(Tags.security, deploy=True)

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.utils import CursorWrapper
 
-from audit import chain, keys
+from audit import chain, keys, stream
 from audit.entries import Entry
 from audit.models import AuditEvent
 
@@ -41,6 +41,7 @@ def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
                 previous = _seal(entry, sequence, previous, key)
             _insert(cursor, dialect, [dialect.row(connection.ops, entry) for entry in members])
             cursor.execute(_ADVANCE, (sequence, previous, head))
+            stream.send(connection, members)
 
 
 def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, str]:

@@ -189,6 +189,7 @@ AUDIT_CHECKPOINT_KEY = env.str("AUDIT_CHECKPOINT_KEY", default="")  # for the pr
 AUDIT_CHECKPOINT_PUBLIC_KEYS = env.list("AUDIT_CHECKPOINT_PUBLIC_KEYS", default=[])
 AUDIT_CHECKPOINT_DIR = env.str("AUDIT_CHECKPOINT_DIR", default="")
 AUDIT_CHECKPOINT_MAIL = env.list("AUDIT_CHECKPOINT_MAIL", default=[])
+AUDIT_LOG_STREAM = env.str("AUDIT_LOG_STREAM", default="")  # "stdout": a line for each event
 
 # sessions and cookies
 SESSION_ENGINE = "accounts.session_store"

@@ -1,9 +1,16 @@
-"""Several processes at one task: each is forked, has a database connection of its own, and sends back what it did."""
+"""Several at one task: threads of this process, or processes that it forks.
+
+Each has a database connection of its own, and sends back what it did.
+"""
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any, Final
 
 from django.db import Error as AnyDatabaseError
 from django.db import connections
@@ -13,12 +20,53 @@ from accounts.sealed_rows import NotWritten
 Task = Callable[[], Iterator[Any]]
 
 
+_ENDED: Final = object()
+
+
 class WorkerLost(Exception):
     """A process of the crew died, or gave up; the others went on to their end."""
 
 
 class _GaveUp(str):
     """Why a worker broke off, as it tells the process that began it."""
+
+
+def overlapped(task: Task, threads: int = 2) -> Iterator[Any]:
+    """What threads of this process yield, each doing the same task: one computes while the database answers another.
+
+    The task has to bear company, as in `work`. What one raises ends the others with their step, and is raised then.
+    Broken off itself, it waits for that too. Not inside a transaction, which the others do not see.
+    """
+    said: SimpleQueue[Any] = SimpleQueue()
+    stop, raised = Event(), deque[Exception]()
+    crew = [Thread(target=_steps, args=(task, said, stop, raised), name=f"crew-{n}") for n in range(threads)]
+    for one in crew:
+        one.start()
+    try:
+        for _ in crew:
+            yield from iter(said.get, _ENDED)
+    finally:
+        stop.set()
+        for one in crew:
+            one.join()
+    if raised:
+        raise raised[0]
+
+
+def _steps(task: Task, said: "SimpleQueue[Any]", stop: Event, raised: deque[Exception]) -> None:
+    """A thread's whole life."""
+    try:
+        with closing(task()) as steps:  # type: ignore[type-var]  # of a generator
+            for step in steps:
+                said.put(step)
+                if stop.is_set():
+                    return
+    except (AnyDatabaseError, NotWritten) as error:
+        raised.append(error)
+        stop.set()
+    finally:
+        connections.close_all()  # this thread's own
+        said.put(_ENDED)
 
 
 def work(task: Task, workers: int) -> Iterator[Any]:

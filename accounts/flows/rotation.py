@@ -7,7 +7,8 @@ raised, no session ends, no recovery code is touched.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,14 +40,23 @@ def rotate(report: Report, *, workers: int = 1, size: int = BATCH, backwards: bo
     """Do it, step by step; `report` says how far it is.
 
     Raises WrongKeys or WrongOrder before anything is changed, and KeyWorkFailed when it breaks off. A row that does
-    not open is reported, raises an alarm, and is left as it is. SQLite has one writer, so one worker is what it gets.
+    not open is reported, raises an alarm, and is left as it is. SQLite has one writer, so one worker is what it gets;
+    on PostgreSQL a process alone seals one batch while the database writes another.
     """
     key_work.require_right_keys(backwards=backwards)
     report.total = remaining()
-    alone = workers == 1 or connection.vendor != "postgresql"
-    with key_work.recorded(key_work.ROTATION, report, remaining):
-        for step in everywhere(size) if alone else crew.work(lambda: everywhere(size), workers):
+    with key_work.recorded(key_work.ROTATION, report, remaining), closing(_steps(workers, size)) as steps:
+        for step in steps:
             yield report.add(step)
+
+
+def _steps(workers: int, size: int) -> Generator[Step]:
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        yield from everywhere(size)
+    elif workers == 1:
+        yield from crew.overlapped(lambda: everywhere(size))
+    else:
+        yield from crew.work(lambda: everywhere(size), workers)
 
 
 def everywhere(size: int = BATCH, which: Which = not_under) -> Iterator[Step]:

@@ -22,7 +22,8 @@ from django.utils import timezone
 
 from accounts import keyring
 from accounts.authenticators import totp
-from accounts.flows import enrolment, removal
+from accounts.flows import enrolment, removal, rotation
+from accounts.flows.key_work import Report
 from accounts.key_errors import KeyWorkFailed
 from accounts.models import Binding, User
 from accounts.sealed import TOTP
@@ -105,6 +106,13 @@ def waiting_backends() -> list[int]:
     return [pid for (pid,) in ask("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")]
 
 
+def lost_everywhere(command: Command) -> bool:
+    """Cut the connections that wait, of whichever thread comes to those rows; true when the command has ended."""
+    for pid in waiting_backends():
+        ask("SELECT pg_terminate_backend(%s)", pid)
+    return command.process.poll() is not None
+
+
 @contextmanager
 def trap(person: User, action: str) -> Iterator[None]:
     """A trigger that does something when the ciphertext of this person is written."""
@@ -150,7 +158,8 @@ def test_killed_at_any_row_everything_opens_and_a_second_run_finishes(settings, 
         killed.end()
     assert everybody_gets_in(secrets)
     done = Binding.objects.filter(sealed_under=primary).count()
-    assert done == place // 10 * 10
+    assert done % 10 == 0  # whole batches, and not the one that waited
+    assert not Binding.objects.filter(sealed_under=primary, person=by_key()[place]).exists()
     code, out, _err = Command("rotate", "--batch", "10").end()
     assert (code, f"{30 - done} sealed anew, 0 do not open, 0 left" in out) == (0, True)
     assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)
@@ -164,6 +173,30 @@ def test_two_rotations_at_once_share_the_work_and_do_nothing_twice(settings):
     done = []
     assert in_parallel(2, lambda _: done.append(rotate(size=5)[0].done)) == ["", ""]
     assert sum(done) == 60
+    assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)
+
+
+def test_a_process_alone_computes_one_batch_while_the_database_writes_another(settings):
+    secrets = apps(30)
+    primary = add_key(settings)
+    with waiting_at(by_key()[0]):
+        command = Command("rotate", "--batch", "10")
+        wait_for(lambda: Binding.objects.filter(sealed_under=primary).count() == 20 and somebody_waits())
+    code, out, err = command.end()
+    assert (code, "30 sealed anew, 0 do not open, 0 left" in out) == (0, True), err
+    assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)
+
+
+def test_broken_off_by_hand_it_leaves_no_thread_and_no_half_batch(settings):
+    secrets = apps(60)
+    primary = add_key(settings)
+    steps = rotation.rotate(Report(), size=5)
+    next(steps)
+    steps.close()
+    assert [one.name for one in threading.enumerate() if one.name.startswith("crew-")] == []
+    assert Binding.objects.filter(sealed_under=primary).count() % 5 == 0
+    assert events(Kind.KEY_ROTATION_FAILED)[-1].payload["reason"] == "interrupted"
+    rotate()
     assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)
 
 
@@ -199,9 +232,8 @@ def test_a_connection_that_is_lost_in_mid_batch_undoes_the_batch_and_is_recorded
     primary = add_key(settings)
     with waiting_at(by_key()[12]):
         command = Command("rotate", "--batch", "10")
-        wait_for(somebody_waits)
-        for pid in waiting_backends():
-            ask("SELECT pg_terminate_backend(%s)", pid)
+        wait_for(lambda: Binding.objects.filter(sealed_under=primary).count() == 10 and somebody_waits())
+        wait_for(lambda: lost_everywhere(command))
         code, _out, err = command.end()
     assert (code, "It broke off: OperationalError" in err) == (3, True)
     assert "Traceback" not in err

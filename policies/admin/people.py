@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -23,7 +24,7 @@ from accounts.errors import AccountsError, NotFresh
 from accounts.flows import access_passes, caller_checks, deletion, intervention_rules, interventions, invitations
 from accounts.flows import binding as bindings
 from accounts.flows import people as flows
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.moments import zoned_moment
 from accounts.views.base import refused
 from audit.log import unit_of_work
@@ -51,17 +52,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
 
     tenant_path = "tenant"
     form = PersonForm
-    list_display = (
-        "email",
-        "methods",
-        "demanded",
-        "name",
-        "role",
-        "tenant",
-        "mfa_enrolled_at",
-        "last_sign_in",
-        "is_active",
-    )
+    list_display = ("email", "name", "protection", "belonging", "last_sign_in")
     list_filter = (TenantFilter, RoleFilter, EnrolledFilter, MethodFilter, ActiveFilter)
     list_select_related = ("tenant",)
     search_fields = ("email", "name")
@@ -88,12 +79,6 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
         if obj is None:
             return person_of(request).is_superuser
         return deletion.may_delete(person_of(request), obj)
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """One's own tenant need not be named in every line."""
-        if person_of(request).is_superuser:
-            return self.list_display
-        return tuple(column for column in self.list_display if column != "tenant")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PeopleList]:
         return PeopleList
@@ -259,9 +244,25 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
 
     # -- columns ---------------------------------------------------------------------------------------------
 
-    @admin.display(description=_("demanded"))
-    def demanded(self, person: Any) -> SafeString:
-        return labels.pill("ok", _("Required")) if person.demanded else labels.pill("", _("Not required"))
+    @admin.display(description=_("two-step verification"), ordering="mfa_enrolled_at")
+    def protection(self, person: Any) -> SafeString:
+        """What somebody has, and below it whether that is demanded and since when they have it: lists are narrow."""
+        demand = labels.pill("ok", _("Required")) if person.demanded else labels.pill("", _("Not required"))
+        return format_html("{}<br>{} <small>{}</small>", labels.kinds(person), demand, self.enrolled_since(person))
+
+    def enrolled_since(self, person: Any) -> str:
+        if person.mfa_enrolled_at is None:
+            return ""
+        return _("since %(day)s") % {
+            "day": date_format(timezone.localtime(person.mfa_enrolled_at), "SHORT_DATE_FORMAT")
+        }
+
+    @admin.display(description=_("role"), ordering="role")
+    def belonging(self, person: Any) -> SafeString:
+        """The role, the tenant where several are seen, and whether the account is switched off."""
+        role = Role(person.role).label
+        tenant = format_html("<br><small><bdi>{}</bdi></small>", person.tenant) if person.names_tenant else ""
+        return format_html("{}{}{}", role, tenant, "" if person.is_active else _switched_off())
 
     @admin.display(description=_("demanded"))
     def demand(self, person: User) -> str | Promise:
@@ -300,3 +301,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
     @admin.display(description=_("methods"))
     def methods(self, person: Any) -> SafeString:
         return labels.kinds(person)
+
+
+def _switched_off() -> SafeString:
+    return format_html("<br>{}", labels.pill("bad", _("Switched off")))

@@ -13,7 +13,7 @@ from policies import facts
 
 
 class StockAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """The same columns; each person's authenticators are asked for, and what is demanded of them: 103 queries."""
+    """The same facts; each person's authenticators are asked for, and what is demanded of them: 103 queries."""
 
     list_display = (
         "email",

@@ -23,7 +23,7 @@ LARGEST_INTEGER = 2**53 - 1  # beyond it other languages' JSON readers round (RF
 PERSONAL_COLUMNS = ("actor_label", "target_label", "ip", "user_agent")
 PAYLOAD = "payload."  # prefix of a personal payload field's name among the digests
 
-_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 class Event(Protocol):
@@ -171,7 +171,7 @@ def _copy_fault(event: Event) -> Fault | None:
 
 def _encode(value: Any) -> bytes:
     _require_exact(value)
-    text = _to_json(value)
+    text = to_json(value)
     if text.isascii():
         return text.encode()
     # A quotation mark composes with nothing, so the whole is in NFC exactly when every string in it is.

@@ -1,11 +1,12 @@
 """How a kind of event is declared: its payload fields and their types, severity, category and sentence."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.utils.functional import Promise
@@ -132,12 +133,21 @@ class Catalogue(dict[str, Declaration]):
         """
         if kind not in self:
             return kind
-        known = {name: ", ".join(map(str, v)) if isinstance(v, list) else v for name, v in payload.items()}
+        known = {name: _spoken(value, self[kind].fields.get(name)) for name, value in payload.items()}
         known |= {"actor": actor, "target": target or payload.get("email") or _("somebody")}
         return str(self[kind].sentence) % defaultdict(lambda: "—", known)
 
     def __missing__(self, kind: str) -> Declaration:
         raise UndeclaredKind(f"{kind!r} is not in the catalogue; see audit/catalogue/.")
+
+
+def _spoken(value: Any, declared: Field | None) -> Any:
+    """A value as a sentence says it: a list with commas, a moment to the minute, in UTC as events are."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if declared is MOMENT and isinstance(value, str) and _MOMENT.fullmatch(value):
+        return f"{value[:10]} {value[11:16]} UTC"
+    return value
 
 
 def _text(value: Any) -> str:
@@ -162,6 +172,9 @@ def _moment(value: Any) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise TypeError(f"a time with its zone expected, not {type(value).__name__}")
     return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")  # as `_moment` writes it
 
 
 def _identifier(value: Any) -> str:

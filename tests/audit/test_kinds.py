@@ -52,6 +52,13 @@ def test_a_sentence_lists_words_and_marks_what_is_missing() -> None:
     assert told == "b signed in (—: password, totp)."
 
 
+def test_a_sentence_says_a_moment_to_the_minute_and_leaves_what_is_none() -> None:
+    for written, said in (("2026-11-29T15:48:41.479977Z", "2026-11-29 15:48 UTC"), ("soon", "soon"), (7, "7")):
+        payload = {"addresses": 2, "until": written}
+        spoken = CATALOGUE.sentence(Kind.ENROLMENT_LINK_SENT, actor="", target="dana@acme.example", payload=payload)
+        assert spoken.endswith(f"dana@acme.example (2 ×), good until {said}.")
+
+
 def test_a_kind_of_another_version_is_its_own_sentence() -> None:
     assert CATALOGUE.sentence("ghost:seen", actor="a", target="b", payload={}) == "ghost:seen"
 

@@ -1,5 +1,6 @@
 """What every page of this room shares: where to go next, and how a refusal becomes a page."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -62,6 +63,13 @@ class Page(View):
         return render(self.request, template, {"next": self.next, **context}, status=code)
 
 
+def come_back_later(page: HttpResponse) -> HttpResponse:
+    """This page as one that says that something here is out of order (503)."""
+    page.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    page["Retry-After"] = str(RETRY_AFTER)
+    return page
+
+
 def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
     """The page for a refusal: prove that it is you, come back later, or be told why on the overview."""
     if isinstance(refusal, EnrolmentGuarded):
@@ -69,9 +77,7 @@ def refused(request: HttpRequest, refusal: AccountsError) -> HttpResponse:
     if isinstance(refusal, NotFresh):
         return redirect(with_next("mfa_reauthenticate", request.get_full_path()))
     if isinstance(refusal, SecretsUnavailable):
-        response = render(request, "503.html", {"message": refusal.message}, status=503)
-        response["Retry-After"] = str(RETRY_AFTER)
-        return response
+        return come_back_later(render(request, "503.html", {"message": refusal.message}))
     if isinstance(refusal, TooManyRequests):
         return render(request, "429.html", {"message": refusal.message, "until": refusal.until}, status=429)
     messages.error(request, str(refusal))

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from accounts import browser_cookie
+from accounts import browser_cookie, canary
 from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
 from accounts.flows import browsers, keys, methods, sign_in, verification
@@ -21,7 +21,7 @@ from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm,
 from accounts.gates import Explanation, GatedRequest
 from accounts.models import Ceremony, User
 from accounts.policy import policy
-from accounts.views.base import Page, next_url, with_next
+from accounts.views.base import Page, come_back_later, next_url, with_next
 from accounts.views.presentation import method_choices
 from audit.kinds import Kind
 from audit.log import record
@@ -98,7 +98,13 @@ class FactorPage(Page, ABC):
         }
         if method is Method.WEBAUTHN:
             context["request_options"] = keys.begin(self.person, self.request.session, purpose=self.purpose)
+        if self.lacks_the_app():
+            return come_back_later(self.show(self.template_name, fault=SecretsUnavailable.message, **context))
         return self.show(self.template_name, code=429 if isinstance(refusal, Paused) else 200, **context)
+
+    def lacks_the_app(self) -> bool:
+        """Whether the person has an app whose codes this site cannot check, because its key is wrong."""
+        return not canary.is_healthy() and any(one.kind == Method.TOTP for one in methods.live(self.person))
 
     def extra(self) -> dict[str, Any]:
         """What this page shows beside the factor."""

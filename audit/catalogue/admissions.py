@@ -15,9 +15,7 @@ _admissions: Declare = partial(CATALOGUE.declare, Category.RECOVERY)
 _refused: Declare = partial(_admissions, severity=Severity.WARNING, outcome=Outcome.REFUSED)
 _admissions(
     Kind.ENROLMENT_LINK_SENT,
-    _(
-        "A link to set up two-step verification was mailed to %(target)s (%(addresses)s ×), good until %(until)s."
-    ),
+    _("A link to set up two-step verification was mailed to %(target)s (%(addresses)s ×), good until %(until)s."),
     addresses=NUMBER,
     until=MOMENT,
 )

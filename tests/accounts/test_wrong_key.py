@@ -13,6 +13,7 @@ from audit.kinds import Kind
 from audit.models import AuditEvent
 from tests.accounts.sealed_scene import add_key, events, new_key
 from tests.factories import PASSWORD, UserFactory, enrol_recovery_codes, enrol_totp, next_code
+from tests.policies.publishing_scene import give_key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(86)]
 AT_WORK = {Session, AuditEvent}  # what a visit alone changes
@@ -54,6 +55,34 @@ def test_a_code_meets_a_clear_page_with_an_alarm_and_nothing_is_changed(settings
     settings.MFA_ENCRYPTION_KEYS = right
     answer = client.post(reverse("mfa_authenticate"), {"method": "totp", "code": next_code(secret)})
     assert answer.status_code == HTTPStatus.FOUND
+
+
+@pytest.mark.parametrize("has_codes", [True, False])
+def test_the_page_itself_says_so_before_anybody_types_or_spends_a_code(settings, has_codes):
+    person = UserFactory()
+    enrol_totp(person)
+    if has_codes:
+        enrol_recovery_codes(person)
+    settings.MFA_ENCRYPTION_KEYS = [new_key()]
+    client = at_the_second_factor(person)
+    before = picture()
+    answer = client.get(reverse("mfa_authenticate"))
+    assert (answer.status_code, answer["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "60")
+    words = answer.content.decode()
+    assert "Codes from authenticator apps cannot be checked just now" in words
+    assert ('value="recovery_code"' in words) is has_codes
+    assert 'value="totp"' not in words
+    assert picture() == before
+
+
+def test_who_has_no_app_is_not_told_of_it(settings):
+    person = UserFactory()
+    give_key(person)
+    client = at_the_second_factor(person)
+    settings.MFA_ENCRYPTION_KEYS = [new_key()]
+    answer = client.get(reverse("mfa_authenticate"))
+    assert answer.status_code == HTTPStatus.OK
+    assert "cannot be checked just now" not in answer.content.decode()
 
 
 def test_a_recovery_code_still_lets_in(settings):

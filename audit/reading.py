@@ -4,9 +4,12 @@ What is asked for is a `Selection`. A page takes the first events of each of its
 order, and of those the first: nothing is counted, and no more is sorted than a page of each branch.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from heapq import merge
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -48,14 +51,42 @@ def batches(
     selection: Selection, columns: tuple[str, ...], *, after: UUID | None = None, size: int = BATCH
 ) -> Iterator[list[tuple[Any, ...]]]:
     """The values of `columns`, of which the first is `id`, of all events after this one, oldest first."""
+    if len(selection.branches) == 1:
+        yield from _pages(selection, columns, after, size)
+        return
+    each = max(1, size // max(1, len(selection.branches)))
+    branches = [replace(selection, branches=(one,)) for one in selection.branches]
+    streams = [chain.from_iterable(_pages(one, columns, after, each)) for one in branches]
+    merged = _each_once(merge(*streams, key=itemgetter(0)))
+    while found := list(islice(merged, size)):
+        yield found
+
+
+def number_of(selection: Selection, most: int) -> int:
+    """No fewer than there are, counted no further than `most`; what is in two branches may be counted twice."""
+    number = 0
+    for branch in selection.branches:
+        if number < most:
+            events = AuditEvent.objects.filter(selection.conditions & branch)
+            number += events.order_by()[: most - number].count()
+    return number
+
+
+def _pages(
+    selection: Selection, columns: tuple[str, ...], after: UUID | None, size: int
+) -> Iterator[list[tuple[Any, ...]]]:
     while found := list(oldest(selection, size, after=after).values_list(*columns)):
         yield found
         after = found[-1][0]
 
 
-def number_of(selection: Selection, most: int) -> int:
-    """How many events there are, counted no further than `most`."""
-    return len(oldest(selection, most).values_list("pk"))
+def _each_once(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """These rows in their order, without those that came by another branch already."""
+    last = None
+    for row in rows:
+        if row[0] != last:
+            yield row
+        last = row[0]
 
 
 def _first(selection: Selection, size: int, order: str, place: Q) -> Events:

@@ -24,6 +24,11 @@ class Format(StrEnum):
     CSV = "csv"
     JSON_LINES = "jsonl"
 
+    @property
+    def words(self) -> str:
+        """Its name, in every language."""
+        return "CSV" if self is Format.CSV else "JSON Lines"
+
 
 CONTENT_TYPES: Final = {
     Format.CSV: "text/csv; charset=utf-8",

@@ -191,6 +191,8 @@ AUDIT_CHECKPOINT_KEY = env.str("AUDIT_CHECKPOINT_KEY", default="")  # for the pr
 AUDIT_CHECKPOINT_PUBLIC_KEYS = env.list("AUDIT_CHECKPOINT_PUBLIC_KEYS", default=[])
 AUDIT_CHECKPOINT_DIR = env.str("AUDIT_CHECKPOINT_DIR", default="")
 AUDIT_CHECKPOINT_MAIL = env.list("AUDIT_CHECKPOINT_MAIL", default=[])
+AUDIT_EXPORT_DIR = env.str("AUDIT_EXPORT_DIR", default="")  # where workers write exports that nobody waits for
+AUDIT_EXPORT_AT_ONCE = env.int("AUDIT_EXPORT_AT_ONCE", default=50_000)  # events
 AUDIT_LOG_STREAM = env.str("AUDIT_LOG_STREAM", default="")  # "stdout": a line for each event
 
 # sessions and cookies

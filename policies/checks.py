@@ -1,5 +1,8 @@
 """System checks of the policies room."""
 
+import os
+from pathlib import Path
+from stat import S_IRWXG, S_IRWXO
 from typing import Any
 
 from django.conf import settings
@@ -50,6 +53,21 @@ def floor_can_be_read(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         hint = 'Write JSON with rules of a policy document, such as {"enforcement": "required"}, or leave it empty.'
         return [Error(str(error), hint=hint, id="policies.E003")]
+    return []
+
+
+@register()
+def exports_have_a_place(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """policies.E004: a directory for exports that is not there; policies.W002: one that others can read."""
+    if not settings.AUDIT_EXPORT_DIR:
+        return []
+    place = Path(settings.AUDIT_EXPORT_DIR)
+    if not (place.is_absolute() and place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        hint = "Make it, writable for web processes and workers, and name it from the root."
+        return [Error(f"AUDIT_EXPORT_DIR cannot be written: {place}.", hint=hint, id="policies.E004")]
+    if place.stat().st_mode & (S_IRWXG | S_IRWXO):
+        hint = f"chmod 700 {place}"
+        return [Warning(f"Others have access to AUDIT_EXPORT_DIR: {place}.", hint=hint, id="policies.W002")]
     return []
 
 

@@ -85,3 +85,31 @@ class NotShown(PolicyError):
         "An administrator of this tenant has to confirm it: somebody whom it lets in by a method of their own, "
         "not for a time or by way of exception."
     )
+
+
+class ExportTooLarge(PolicyError):
+    """There are more events than go out at once, and nowhere to write a file; `most` is how many go out."""
+
+    code = "export_too_large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def __str__(self) -> str:
+        words = _("These are more than %(most)s events. Ask for fewer: a shorter time, a person, a subject.")
+        return words % {"most": self.most}
+
+
+class TooManyExports(PolicyError):
+    """Somebody has as many files as they may have at once."""
+
+    code = "too_many_exports"
+    message = _("You have three exports already. The oldest expires first; then you can ask for another.")
+
+
+class ExportGone(PolicyError):
+    """The file is not there any more."""
+
+    code = "export_gone"
+    message = _("This file is not there any more. Ask for the export again.")

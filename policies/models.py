@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
 from policies.background import PeriodicWork, Worker
+from policies.exporting import RecordExport
 from policies.reminding import Campaign, Reminder, ReminderRound
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PeriodicWork",
     "PolicyDraft",
     "PolicyVersion",
+    "RecordExport",
     "Reminder",
     "ReminderRound",
     "Worker",

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from typing import Any, Final
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.views.main import PAGE_VAR
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin.scope import person_of
 from accounts.enrolment_state import OF_KIND, having
 from accounts.models import Binding, Role, Tenant
+from accounts.scope import tenants_called
 
 Choices = list[tuple[str, Any]]
 MOST_OFFERED: Final = 25  # tenants, by name; where there are more, a field asks for one
@@ -85,14 +85,6 @@ class TenantFilter(ChoiceFilter):
         """What the field holds: the name, where one tenant was chosen by its id."""
         value = self.value()
         return "" if value is None else next((one.name for one in tenants_called(value) if str(one.pk) == value), value)
-
-
-def tenants_called(value: str) -> QuerySet[Tenant]:
-    """The one with this id, or those in whose name or short name this text is."""
-    try:
-        return Tenant.objects.filter(pk=UUID(value))
-    except ValueError:
-        return Tenant.objects.filter(Q(name__icontains=value) | Q(slug__icontains=value))
 
 
 class RoleFilter(ChoiceFilter):

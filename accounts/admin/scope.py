@@ -31,6 +31,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import AccountsError, NotFresh
+from accounts.scope import events_seen_by
 from accounts.views.base import refused
 from audit.models import AuditEvent
 
@@ -302,8 +303,3 @@ def person_of(request: HttpRequest) -> "User":
 def not_here() -> Any:
     """Raise Http404: the same answer for what does not exist and for what is another tenant's."""
     raise Http404
-
-
-def events_seen_by(person: "User") -> Q:
-    """The condition on the events that this person may read: the platform's chain is for the platform."""
-    return Q() if person.is_superuser else Q(tenant_id=person.tenant_id)

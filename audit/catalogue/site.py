@@ -6,7 +6,19 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
-from audit.declarations import DOCUMENT, ID, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
+from audit.declarations import (
+    DOCUMENT,
+    FLAG,
+    ID,
+    NUMBER,
+    PERSONAL_DOCUMENT,
+    PERSONAL_TEXT,
+    TEXT,
+    WORDS,
+    Category,
+    Outcome,
+    Severity,
+)
 from audit.kinds import Kind
 
 _tenants: Declare = partial(CATALOGUE.declare, Category.TENANTS)
@@ -69,6 +81,44 @@ _administration(
     number=NUMBER,
     digest=TEXT,
     key=TEXT,
+)
+_export = {"export": ID, "format": TEXT, "events": NUMBER}
+_administration(
+    Kind.RECORD_EXPORT_BEGUN,
+    _("%(actor)s began an export of events as %(format)s."),
+    Severity.NOTICE,
+    asked=PERSONAL_DOCUMENT,
+    by_worker=FLAG,
+    **_export,
+)
+_administration(
+    Kind.RECORD_EXPORT_FINISHED,
+    _("The export that %(actor)s asked for is complete: %(events)s events."),
+    digest=TEXT,
+    **_export,
+)
+_administration(
+    Kind.RECORD_EXPORT_STOPPED,
+    _("The export that %(actor)s asked for was broken off after %(events)s events: %(code)s."),
+    Severity.WARNING,
+    outcome=Outcome.REFUSED,
+    code=TEXT,
+    **_export,
+)
+_administration(
+    Kind.RECORD_EXPORT_FAILED,
+    _("The export that %(actor)s asked for could not be written after %(events)s events."),
+    Severity.WARNING,
+    outcome=Outcome.FAILED,
+    code=TEXT,
+    **_export,
+)
+_administration(
+    Kind.RECORD_EXPORT_DOWNLOADED,
+    _("%(actor)s downloaded an export of %(events)s events."),
+    Severity.NOTICE,
+    digest=TEXT,
+    **_export,
 )
 
 _keys: Declare = partial(CATALOGUE.declare, Category.KEYS)

@@ -55,7 +55,11 @@ def _csv(rows: Rows) -> Iterator[bytes]:
 
 
 async def _in_turns(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Each line is made in the thread of the request, and the loop is free meanwhile."""
+    """Each line is made in the thread of the request, and the loop is free meanwhile; the end is told there too."""
     following = sync_to_async(lambda: next(lines, None))
-    while (line := await following()) is not None:
-        yield line
+    try:
+        while (line := await following()) is not None:
+            yield line
+    finally:
+        if (close := getattr(lines, "close", None)) is not None:
+            await sync_to_async(close)()

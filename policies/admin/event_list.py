@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.admin.scope import person_of
 from accounts.models import Tenant
 from audit import reading
+from audit.selections import Format
 from policies.admin.paged_list import PagedList
 from policies.evidence.asked import Asked, selection_of
 
@@ -20,6 +21,7 @@ class EventList(PagedList):
     """A page of events, each with the name of its tenant where the list shows it. `asked` is what is asked for."""
 
     key = "id"
+    formats = tuple(Format)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """The selection is read by `following` and `preceding`; Django's own way to the rows stays without any."""

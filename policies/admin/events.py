@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,6 +17,7 @@ from accounts.admin import labels
 from accounts.admin.scope import ScopedAdmin, person_of
 from audit.declarations import Outcome, Severity
 from audit.models import AuditEvent
+from policies.admin import event_export_pages
 from policies.admin.event_filters import (
     OUTCOMES,
     CategoryFilter,
@@ -77,6 +79,9 @@ class AuditEventAdmin(ScopedAdmin):
         """Nobody composes queries in the address bar; only the filters work."""
         typed = [name for name, _label, _type in FieldFilter.fields]
         return lookup in typed or super().lookup_allowed(lookup, value, request)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*event_export_pages.urls(self), *super().get_urls()]
 
     # -- columns ---------------------------------------------------------------------------------------------
 

@@ -125,7 +125,7 @@ def rows_of(tenant: Tenant, people: QuerySet[User], export: Export) -> Iterator[
     head = [_("Email"), _("Name"), _("Role"), _("Methods"), _("Recovery codes left"), _("Enrolled since")]
     roles = {value: str(label) for value, label in Role.choices}
     kinds = {bit: str(labels.SHORT[kind]) for bit, kind in OWNED.items()}
-    batches = export.each(in_batches(people), of_people=True)
+    batches = export.each(in_batches(people), counted=True)
     return _rows(tenant, [*head, _("First sign-in")], (roles, kinds), batches)
 
 

@@ -87,7 +87,7 @@ def people_rows(policy: MFAPolicy, draft: PolicyDraft, export: Export, *, only_s
     now = timezone.now()
     yield [_("Email"), _("Name"), _("Role"), _("Today"), _("With the draft"), _("Newly stopped"), _("Why")]
     tried = trial.people_tried(policy, trying.rules_of(policy, draft, now), now)
-    for batch in export.each(tried, of_people=True):
+    for batch in export.each(tried, counted=True):
         for one in batch:
             if only_stopped and not one.is_newly_stopped:
                 continue

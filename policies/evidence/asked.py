@@ -10,10 +10,9 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.admin.filters import tenants_called
-from accounts.admin.scope import events_seen_by
 from accounts.models import User
 from accounts.models.people import normalise_address
+from accounts.scope import events_seen_by, tenants_called
 from audit.catalogue import CATALOGUE
 from audit.declarations import Category, Outcome
 from audit.reading import Selection, between

@@ -41,19 +41,19 @@ class ExportStopped(PolicyError):
 class Export:
     """One download: `what` of a tenant as a file; `may` says of a person whether they have the right to it.
 
-    `rows` is how many people were read so far.
+    `rows` is how many people (or events) were read so far.
     """
 
     session: SessionStore
     actor: User
-    tenant: Tenant
+    tenant: Tenant | None
     what: str
     format: str
     may: Right
     rows: int = 0
     here: context.RequestContext = field(default_factory=context.current)
 
-    def each(self, parts: Iterable[Any], *, of_people: bool = False) -> Iterator[Any]:
+    def each(self, parts: Iterable[Any], *, counted: bool = False) -> Iterator[Any]:
         """These parts one after the other, each only while the rule holds. Raises ExportStopped (recorded)."""
         following = iter(parts)
         while True:
@@ -61,26 +61,31 @@ class Export:
             part = next(following, None)
             if part is None:
                 return
-            self.rows += len(part) if of_people else 0
+            self.rows += len(part) if counted else 0
             yield part
 
     def require_standing(self) -> None:
         """Raise ExportStopped unless it may go on."""
-        if (why := self._why_not()) is not None:
+        if (why := self.why_not()) is not None:
             with context.use(self.here):
-                record(
-                    Kind.EXPORT_STOPPED,
-                    actor=self.actor,
-                    target=self.tenant,
-                    tenant=self.tenant,
-                    list=self.what,
-                    format=self.format,
-                    rows=self.rows,
-                    code=why,
-                )
+                self.record_end(why)
             raise ExportStopped(why)
 
-    def _why_not(self) -> str | None:
+    def record_end(self, why: str) -> None:
+        """Record that it was broken off, by which part of the rule."""
+        record(
+            Kind.EXPORT_STOPPED,
+            actor=self.actor,
+            target=self.tenant,
+            tenant=self.tenant,
+            list=self.what,
+            format=self.format,
+            rows=self.rows,
+            code=why,
+        )
+
+    def why_not(self) -> str | None:
+        """By which part of the rule it may not go on; None where it may."""
         session = session_store.again(self.session)
         person = person_still_in(session)
         if person is None or person.pk != self.actor.pk:

@@ -18,7 +18,16 @@ from accounts.expiry import expired
 from accounts.flows import access_passes, carrying_out
 from accounts.models import Tenant
 from audit import checkpoints
-from policies.flows import campaigns, confirm, exclusions, reminder_mail, reminder_rounds, snapshots, workers
+from policies.flows import (
+    campaigns,
+    confirm,
+    event_files,
+    exclusions,
+    reminder_mail,
+    reminder_rounds,
+    snapshots,
+    workers,
+)
 from policies.models import MFAPolicy, PeriodicWork
 from policies.pulse import Logged, Pulse
 
@@ -65,6 +74,13 @@ def _act(now: datetime) -> int:
     return len(acts)
 
 
+def _export(now: datetime) -> int:
+    waiting = event_files.unfinished()
+    for wanted in waiting:
+        event_files.soon(wanted)
+    return len(waiting) + event_files.remove_expired(now)
+
+
 def _report_exclusions(now: datetime) -> int:
     return sum(1 for _one in exclusions.report(exclusions.find().nearing))
 
@@ -97,6 +113,7 @@ WORK: Final[dict[str, tuple[timedelta, Work]]] = {
     "lapse_access_passes": (timedelta(minutes=1), _lapse_passes),
     "reminders": (timedelta(minutes=1), _remind),
     "checkpoint": (timedelta(minutes=1), _checkpoint),
+    "exports": (timedelta(minutes=1), _export),
     "report_exclusions": (timedelta(hours=1), _report_exclusions),
     "purge_expired": (timedelta(hours=1), _purge),
     "snapshot_enrolment": (timedelta(hours=1), _snapshot),

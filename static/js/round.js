@@ -1,4 +1,4 @@
-// A round of reminders: looks again by itself while mail goes out. Without this module "Look again" does it.
+// Work under way (a round of reminders, an export): looks again by itself until it is over. Without this module "Look again" does it.
 const EVERY = 4000 // ms
 const MOST = 150 // looks: ten minutes, so that an open page does not keep an idle session alive
 

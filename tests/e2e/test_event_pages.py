@@ -7,8 +7,10 @@ keeps a picture of each page, light, dark and on a telephone. Without it they ar
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import Tenant, User
@@ -17,8 +19,10 @@ from audit.context import RequestContext
 from audit.kinds import Kind
 from audit.log import Outcome, record
 from audit.models import AuditEvent
+from policies.exporting import RecordExport
+from policies.flows import event_files
 from tests.e2e.album import looks_folder, take_looks
-from tests.e2e.walk import heading
+from tests.e2e.walk import button, heading, press
 from tests.factories import (
     AdministratorFactory,
     TenantFactory,
@@ -107,3 +111,24 @@ def test_the_list_of_events(look: Callable[..., None], console: Page) -> None:
 def test_the_list_of_events_from_right_to_left(look: Callable[..., None], administrator: User) -> None:
     User.objects.filter(pk=administrator.pk).update(language="ar")
     look("events-arabic", f"{url(AuditEvent)}?person={LONG}", "أحداث")
+
+
+def test_an_export_on_its_way_and_when_it_is_ready(
+    look: Callable[..., None], console: Page, tmp_path: Path, settings: Any
+) -> None:
+    settings.AUDIT_EXPORT_DIR, settings.AUDIT_EXPORT_AT_ONCE = str(tmp_path), 2
+    look("exports-none", reverse("admin:audit_auditevent_exports"), "Exports")
+    console.goto(f"{url(AuditEvent)}?person={LONG}&period=month")
+    press(console, button(console, "JSON Lines"))
+    heading(console, "Export of events")
+    wanted = RecordExport.objects.get()
+    page = reverse("admin:audit_auditevent_export_page", args=[wanted.pk])
+    look("export-under-way", page, "Export of events")
+    event_files.go_on.func(str(wanted.pk))
+    expect(console.get_by_role("heading", name="Ready: 3 events")).to_be_visible(timeout=10_000)
+    look("export-ready", page, "Export of events")
+    with console.expect_download() as fetched:
+        console.get_by_role("link", name="Download").click()
+    lines = Path(fetched.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 3
+    look("exports", reverse("admin:audit_auditevent_exports"), "Exports")

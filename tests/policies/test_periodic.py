@@ -38,6 +38,7 @@ EACH_MINUTE = [
     "lapse_access_passes",
     "reminders",
     "checkpoint",
+    "exports",
 ]
 
 

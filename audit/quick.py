@@ -14,12 +14,11 @@ from typing import Any, Final
 from unicodedata import is_normalized
 
 from audit.chain import FORM, PAYLOAD, PERSONAL_COLUMNS, to_json
-from audit.raw_rows import ERA, RawRow
+from audit.raw_rows import RawRow, has_moment
 from audit.row import Row
 
 BLOCK: Final = 64  # bytes, of SHA-256
 DIGITS: Final = 15  # that an integer may have and be below 2^53 whatever they are
-MOMENT: Final = len("2026-11-28T12:00:00.000000Z") + len(ERA)
 SHAPES: Final = 1024  # of personal values that are remembered; kinds of events have a few dozen
 
 _NAMES: Final = list(Row.__slots__)
@@ -79,8 +78,8 @@ def _hash_of(row: RawRow, number: int, previous: str, seals: Mapping[str, Sealer
     ) = row
     if form != FORM or sequence != number or prev_hash != previous:
         raise _Doubt
-    if len(at) != MOMENT or at[0] == "0" or not at.endswith(ERA):
-        raise _Doubt  # another era, or a year of other than four digits
+    if not has_moment(row):
+        raise _Doubt
     told, plain = _committed(row, payload, salts, digests)
     text = (
         f'{{"actor_id":{quoted(actor_id)},"at":"{at[:-2]}","chain":"{chain}","digests":{told},"form":{form},'

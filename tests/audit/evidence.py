@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 from audit import chain, keys
 from audit.models import AuditChain, AuditEvent
 
+HOSTILE = 'Ä "quoted" \\ %s %(x)s {0} \u202e\r\n\x1f \U0001f511 </script>'
+
 
 @dataclass
 class Person:

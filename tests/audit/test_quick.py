@@ -11,40 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit import chain, context, keys, quick, raw_rows, verification
+from audit import chain, keys, quick, raw_rows, verification
 from audit.damage import Damage, Finding
 from audit.kinds import Kind
-from audit.log import record, unit_of_work
+from audit.log import record
 from audit.models import AuditEvent
 from audit.row import Row
-from tests.audit.evidence import Person, events_of
+from tests.audit.evidence import HOSTILE, events_of
 from tests.audit.test_verification import FIELDS, LENGTH, edit, raw, shift, sql, told, undone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
-HOSTILE = 'Ä "quoted" \\ %s %(x)s {0} \u202e\r\n\x1f \U0001f511 </script>'
 
-
-@pytest.fixture
-def chain_id(person: Person) -> UUID:
-    """Nine events, of every shape that there is: hostile texts, documents, none at all."""
-    person.email = HOSTILE
-    here = context.RequestContext(ip="2001:db8::1", user_agent=HOSTILE, request_id=str(uuid4()))
-    with context.use(here), unit_of_work():
-        for number in range(2):
-            record(Kind.SIGN_IN_FAILED, target=person, email=HOSTILE, failures=number)
-            record(Kind.PERSON_CHANGED, actor=person, target=person, fields=[HOSTILE], before={HOSTILE: [1, None]})
-            record(Kind.SIGN_IN_COMPLETED, actor=person, target=person, methods=["totp"], user_verified=True)
-    with unit_of_work():
-        record(Kind.SIGNED_OUT, tenant=person.tenant_id)
-        record(Kind.SIGN_IN_FAILED, tenant=person.tenant_id, email="a@acme.example", failures=2**53 - 1)
-        record(Kind.TENANT_CHANGED, tenant=person.tenant_id, fields=[], before={}, after={"x": {"y": [True, "z"]}})
-    assert person.tenant_id
-    return person.tenant_id
-
-
-def verdict(chain_id: UUID) -> Finding | None:
-    [found] = verification.verify([chain_id], since=None, processes=1, progress=lambda events: None)
+def verdict(hostile_chain: UUID) -> Finding | None:
+    [found] = verification.verify([hostile_chain], since=None, processes=1, progress=lambda events: None)
     return found.finding
 
 
@@ -56,23 +36,23 @@ def properly() -> Iterator[None]:
         yield
 
 
-def both(chain_id: UUID) -> tuple[Finding | None, Finding | None]:
+def both(hostile_chain: UUID) -> tuple[Finding | None, Finding | None]:
     with properly():
-        slow = verdict(chain_id)
-    return verdict(chain_id), slow
+        slow = verdict(hostile_chain)
+    return verdict(hostile_chain), slow
 
 
-def certain(chain_id: UUID) -> int:
+def certain(hostile_chain: UUID) -> int:
     """How many events of the chain are found whole quickly, from its beginning."""
-    page = raw_rows.read(chain_id, 0, 100)
+    page = raw_rows.read(hostile_chain, 0, 100)
     return quick.certain(page, 0, chain.GENESIS, quick.sealers(keys.by_id()))[0]
 
 
 @pytest.mark.security(88)
-def test_what_is_whole_is_found_whole_quickly_but_for_what_is_rare(chain_id: UUID) -> None:
-    assert certain(chain_id) == LENGTH - 2  # the largest integer is looked at properly
-    assert both(chain_id) == (None, None)
-    for event in events_of(chain_id):
+def test_what_is_whole_is_found_whole_quickly_but_for_what_is_rare(hostile_chain: UUID) -> None:
+    assert certain(hostile_chain) == LENGTH - 2  # the largest integer is looked at properly
+    assert both(hostile_chain) == (None, None)
+    for event in events_of(hostile_chain):
         assert chain.authenticate(keys.primary().secret, event.hash) == event.mac
         assert quick.sealers(keys.by_id())[event.key_id](bytes.fromhex(event.hash)) == event.mac
 
@@ -122,56 +102,56 @@ def value_for(data: st.DataObject, column: str, old: Any) -> tuple[str, Any]:
 @pytest.mark.security(88)
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_quickly_and_properly_the_same_is_found(chain_id: UUID, data: st.DataObject) -> None:
+def test_quickly_and_properly_the_same_is_found(hostile_chain: UUID, data: st.DataObject) -> None:
     number = data.draw(st.integers(1, LENGTH), label="number")
     column = data.draw(st.sampled_from(sorted(FIELDS.keys() - {"chain", "sequence"})), label="column")
-    place, value = value_for(data, column, getattr(events_of(chain_id)[number - 1], column))
+    place, value = value_for(data, column, getattr(events_of(hostile_chain)[number - 1], column))
     with undone():
-        where = (raw("chain", chain_id), number)
+        where = (raw("chain", hostile_chain), number)
         statement = f'UPDATE audit_auditevent SET "{column}" = {place} WHERE chain = %s AND sequence = %s'  # noqa: S608
         assert sql(statement, value, *where) == 1
-        found, slow = both(chain_id)
+        found, slow = both(hostile_chain)
     assert found == slow
 
 
 @pytest.mark.security(88)
-def test_events_that_are_missing_or_moved_are_found_alike(chain_id: UUID) -> None:
+def test_events_that_are_missing_or_moved_are_found_alike(hostile_chain: UUID) -> None:
     for change in ([(3, 50)], [(9, 50)], [(2, 99), (6, 2), (99, 6)]):
         with undone():
             for old, new in change:
-                shift(chain_id, [old], new - old)
-            found, slow = both(chain_id)
+                shift(hostile_chain, [old], new - old)
+            found, slow = both(hostile_chain)
             assert found == slow is not None
 
 
 @pytest.mark.security(88)
-def test_the_same_moment_before_christ_is_another(chain_id: UUID) -> None:
+def test_the_same_moment_before_christ_is_another(hostile_chain: UUID) -> None:
     """Where a moment is spelt without its era, an event could be re-dated unseen."""
     with undone():
         sql("UPDATE audit_auditevent SET at = (to_char(at, 'YYYY-MM-DD HH24:MI:SS.US TZH') || ' BC')::timestamptz")
-        assert told(verdict(chain_id)) == (1, Damage.UNREADABLE)
+        assert told(verdict(hostile_chain)) == (1, Damage.UNREADABLE)
 
 
 @pytest.mark.security(88)
-def test_copies_that_were_erased_with_their_salts_are_looked_at_properly_and_whole(chain_id: UUID) -> None:
+def test_copies_that_were_erased_with_their_salts_are_looked_at_properly_and_whole(hostile_chain: UUID) -> None:
     with undone():
-        edit(chain_id, 4, actor_label="", target_label="", ip="", user_agent="", salts={}, payload={"failures": 1})
-        assert certain(chain_id) == 3
-        assert both(chain_id) == (None, None)
+        edit(hostile_chain, 4, actor_label="", target_label="", ip="", user_agent="", salts={}, payload={"failures": 1})
+        assert certain(hostile_chain) == 3
+        assert both(hostile_chain) == (None, None)
 
 
 @pytest.mark.security(88)
 def test_a_doubt_costs_a_page_and_no_more(
-    chain_id: UUID, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+    hostile_chain: UUID, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     monkeypatch.setattr(raw_rows, "PAGE", 3)
     with django_assert_num_queries(7):  # head, below 1, three pages, one of them again, the end
-        assert verdict(chain_id) is None
+        assert verdict(hostile_chain) is None
 
 
-def test_every_column_of_an_event_is_spelt(chain_id: UUID) -> None:
-    [first, *_] = raw_rows.read(chain_id, 0, 100)
-    event = AuditEvent.objects.get(chain=chain_id, sequence=1)
+def test_every_column_of_an_event_is_spelt(hostile_chain: UUID) -> None:
+    [first, *_] = raw_rows.read(hostile_chain, 0, 100)
+    event = AuditEvent.objects.get(chain=hostile_chain, sequence=1)
     assert len(first) == len(FIELDS)
     assert (first[0], first[5], first[-1]) == (str(event.pk), event.kind, event.key_id)
     assert json.loads(first[16]) == event.payload

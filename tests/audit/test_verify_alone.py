@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from audit import rows, statements
+from audit import raw_rows, rows, statements
 from audit.export_format import NO_PROOF, head_of_selection, line_of
 from audit.kinds import Kind
 from audit.log import record
@@ -232,7 +232,8 @@ def test_an_id_under_which_nothing_is_recorded_begins_no_chain() -> None:
 def test_a_chain_is_read_in_pages(
     person: Person, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "PAGE", 2)
+    for module in (rows, raw_rows):
+        monkeypatch.setattr(module, "PAGE", 2)
     for _ in range(4):
         record(Kind.SIGNED_OUT, target=person)
     with django_assert_num_queries(8):  # is it there, three of recording, where it ends, three pages

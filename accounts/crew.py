@@ -4,12 +4,14 @@ Each has a database connection of its own, and sends back what it did.
 """
 
 import multiprocessing
+import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, get_native_id
 from typing import Any, Final
 
 from django.db import Error as AnyDatabaseError
@@ -20,6 +22,7 @@ from accounts.sealed_rows import NotWritten
 Task = Callable[[], Iterator[Any]]
 
 
+LOWEST: Final = 10  # nice: whoever signs in meanwhile comes first
 _ENDED: Final = object()
 
 
@@ -55,6 +58,7 @@ def overlapped(task: Task, threads: int = 2) -> Iterator[Any]:
 
 def _steps(task: Task, said: "SimpleQueue[Any]", stop: Event, raised: deque[Exception]) -> None:
     """A thread's whole life."""
+    give_way()
     try:
         with closing(task()) as steps:  # type: ignore[type-var]  # of a generator
             for step in steps:
@@ -67,6 +71,12 @@ def _steps(task: Task, said: "SimpleQueue[Any]", stop: Event, raised: deque[Exce
     finally:
         connections.close_all()  # this thread's own
         said.put(_ENDED)
+
+
+def give_way() -> None:
+    """Have this thread (this process, where it has one) take what the machine's other work leaves, on Linux."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), LOWEST)
 
 
 def work(task: Task, workers: int) -> Iterator[Any]:
@@ -118,6 +128,7 @@ def _gather(pipes: list[Connection]) -> Generator[Any, None, list[str]]:
 
 def _run(task: Task, pipe: Connection) -> None:
     """A worker's whole life."""
+    give_way()
     try:
         for message in task():
             pipe.send(message)

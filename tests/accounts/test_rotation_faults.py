@@ -20,7 +20,7 @@ from django.conf import settings as site
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from accounts import keyring
+from accounts import crew, keyring
 from accounts.authenticators import totp
 from accounts.flows import enrolment, removal, rotation
 from accounts.flows.key_work import Report
@@ -182,6 +182,9 @@ def test_a_process_alone_computes_one_batch_while_the_database_writes_another(se
     with waiting_at(by_key()[0]):
         command = Command("rotate", "--batch", "10")
         wait_for(lambda: Binding.objects.filter(sealed_under=primary).count() == 20 and somebody_waits())
+        threads = sorted(int(one.name) for one in Path(f"/proc/{command.process.pid}/task").iterdir())
+        gives_way = [os.getpriority(os.PRIO_PROCESS, thread) == crew.LOWEST for thread in threads]
+        assert (gives_way[0], gives_way.count(True)) == (False, 2)
     code, out, err = command.end()
     assert (code, "30 sealed anew, 0 do not open, 0 left" in out) == (0, True), err
     assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)

@@ -77,7 +77,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["target_label", "-id"], name="event_by_target_label"),
             models.Index(fields=["kind", "-id"], name="event_by_kind"),
             models.Index(fields=["ip", "-id"], name="event_by_address"),
-            models.Index(fields=["request_id"], name="event_by_request"),
+            models.Index(fields=["request_id", "-id"], name="event_by_request_in_order"),
             models.Index(fields=["outcome", "-id"], condition=~models.Q(outcome=Outcome.OK), name="event_gone_wrong"),
         ]
 

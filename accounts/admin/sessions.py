@@ -15,7 +15,7 @@ from accounts.admin import labels
 from accounts.admin.filters import SessionStatusFilter, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import NotAllowed
-from accounts.flows import sessions
+from accounts.flows import sessions, viewing
 from accounts.models import Session, User
 from accounts.views.presentation import LABELS
 from audit.models import AuditEvent
@@ -58,6 +58,13 @@ class SessionAdmin(ScopedAdmin):
     def events_of(self, thing: Session) -> QuerySet[AuditEvent]:
         """Events name the person as their target, and the session among their facts."""
         return AuditEvent.objects.filter(target_id=str(thing.person_id), payload__session=str(thing.public_id))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """From where somebody signed in is theirs: who looks is recorded."""
+        session: Session = kwargs["obj"]
+        if session.person is not None:
+            viewing.looked_at(viewing.SESSION, session.person, actor=person_of(request), session=session.public_id)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description=_("End the chosen sessions"))
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -39,7 +39,14 @@ _tenants(Kind.DOMAIN_ADDED, _("%(actor)s gave the domain %(domain)s to %(target)
 _tenants(Kind.DOMAIN_REMOVED, _("%(actor)s took the domain %(domain)s from %(target)s."), Severity.NOTICE, domain=TEXT)
 
 _administration: Declare = partial(CATALOGUE.declare, Category.ADMINISTRATION)
-_administration(Kind.ADMIN_VIEWED_SENSITIVE, _("%(actor)s looked at %(page)s of %(target)s."), page=TEXT)
+_administration(
+    Kind.ADMIN_VIEWED_SENSITIVE,
+    _("%(actor)s looked at %(page)s of %(target)s."),
+    page=TEXT,
+    event=ID,
+    session=ID,
+    sign_in=ID,
+)
 _administration(
     Kind.ADMIN_REFUSED,
     _("%(actor)s was refused %(page)s: %(reason)s."),

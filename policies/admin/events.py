@@ -1,6 +1,5 @@
 """The record as administrators read it: never changed, each tenant's own, and quick on many rows."""
 
-import json
 from typing import Any, Final
 
 from django.contrib import admin
@@ -8,16 +7,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils.functional import Promise
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import labels
 from accounts.admin.scope import ScopedAdmin, person_of
+from accounts.models import Tenant
 from audit.declarations import Outcome, Severity
 from audit.models import AuditEvent
-from policies.admin import event_export_pages
+from policies.admin import event_export_pages, event_page
 from policies.admin.event_filters import (
     OUTCOMES,
     CategoryFilter,
@@ -52,13 +51,6 @@ class AuditEventAdmin(ScopedAdmin):
     search_fields = ("id",)  # looked up by `policies.evidence.asked`
     search_help_text = _("The whole mail address or name, or the id of a person, an event or a request.")
     empty_list = _("Nothing was recorded yet.")
-    fieldsets = (
-        (None, {"fields": ("what", "when", "result", "severity", "kind")}),
-        (_("Who and whom"), {"fields": ("actor_label", "actor_id", "target_label", "target_type", "target_id")}),
-        (_("From where"), {"fields": ("tenant_id", "ip", "user_agent", "request_id")}),
-        (_("Facts"), {"fields": ("facts",)}),
-        (_("Place in the chain"), {"fields": ("id", "chain", "sequence", "prev_hash", "hash", "mac", "key_id")}),
-    )
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """One's own tenant need not be named in every line."""
@@ -102,10 +94,25 @@ class AuditEventAdmin(ScopedAdmin):
     def result(self, event: AuditEvent) -> SafeString:
         return labels.pill(PILLS.get(event.outcome, ""), OUTCOMES.get(event.outcome, event.outcome))
 
-    @admin.display(description=_("Severity"))
-    def severity(self, event: AuditEvent) -> str:
-        return str(SEVERITIES[event.severity]) if event.severity else "—"
+    # -- one event -------------------------------------------------------------------------------------------
 
-    @admin.display(description=_("Facts"))
-    def facts(self, event: AuditEvent) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(event.payload, ensure_ascii=False, indent=2))
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """Without a form: nothing can be changed."""
+        event: AuditEvent = kwargs["obj"]
+        context |= {
+            **event_page.context_of(request, event, self),
+            "title": event.sentence,
+            "sentence": event.sentence,
+            "when": self.when(event),
+            "result": self.result(event),
+            "severity": SEVERITIES[event.severity] if event.severity else "",
+            "tenant_name": self.tenant_of(request, event),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def tenant_of(self, request: HttpRequest, event: AuditEvent) -> str:
+        """Its name for who sees several; of one that is gone, the id."""
+        if not person_of(request).is_superuser or event.tenant_id is None:
+            return ""
+        found = Tenant.objects.filter(pk=event.tenant_id).first()
+        return str(found or event.tenant_id)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.admin import labels
 from accounts.admin.scope import not_here, person_of
+from accounts.flows import viewing
 from accounts.gates import Explanation
 from accounts.models import User
 from policies import explanations, facts, kept, sentences
@@ -116,6 +117,7 @@ class SignInsPage(PeoplePage):
 
     def get(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         person: User = self.admin.get_object(request, str(object_id))
+        viewing.looked_at(viewing.SIGN_INS, person, actor=self.actor)
         place = kept.Place.read(request.GET.get("after", ""))
         rows, more = kept.page_of(kept.sign_ins_of(person, self.actor), place, PAGE)
         return self.show(
@@ -138,6 +140,7 @@ class SignInPage(PeoplePage):
     def get(self, request: HttpRequest, object_id: Any, sign_in_id: int) -> HttpResponse:
         person: User = self.admin.get_object(request, str(object_id))
         row = kept.sign_ins_of(person, self.actor).filter(pk=sign_in_id).first() or not_here()
+        viewing.looked_at(viewing.SIGN_IN, person, actor=self.actor, sign_in=row.pk, session=row.session)
         decision = kept.decision_of(row)
         context: dict[str, Any] = {}
         if decision is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts.models import Tenant, User
@@ -132,3 +133,13 @@ def test_an_export_on_its_way_and_when_it_is_ready(
     lines = Path(fetched.value.path()).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + 3
     look("exports", reverse("admin:audit_auditevent_exports"), "Exports")
+
+
+def test_an_event_and_what_is_around_it(look: Callable[..., None], story: AuditEvent, administrator: User) -> None:
+    look("event", url(AuditEvent, "change", story.pk), story.sentence)
+    signed_in = AuditEvent.objects.get(kind=Kind.SIGN_IN_COMPLETED)
+    look("event-decision", url(AuditEvent, "change", signed_in.pk), signed_in.sentence)
+    User.objects.filter(pk=administrator.pk).update(language="ar")
+    with translation.override("ar"):
+        sentence = signed_in.sentence
+    look("event-arabic", url(AuditEvent, "change", signed_in.pk), sentence)

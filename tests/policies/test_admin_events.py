@@ -347,14 +347,12 @@ def test_the_time_is_told_to_the_second_with_its_zone() -> None:
 
 def test_a_row_tells_in_words_what_happened(mine: Side) -> None:
     screen = AuditEventAdmin(AuditEvent, None)  # type: ignore[arg-type]
-    event = happened(mine, Kind.MFA_RESET, reason="<script>")
+    event = happened(mine, Kind.MFA_RESET)
     with translation.override("en"):
         assert screen.what(event) == f"{mine.person} reset the authenticators of {mine.person}."
         assert "Succeeded" in screen.result(event)
-        assert screen.severity(event) == "Warning"
-    assert "&lt;script&gt;" in screen.facts(event)
     strange = AuditEvent(kind="ghost:seen", outcome="haunted")
-    assert (screen.what(strange), screen.severity(strange)) == ("ghost:seen", "—")
+    assert screen.what(strange) == "ghost:seen"
     assert "haunted" in screen.result(strange)
 
 

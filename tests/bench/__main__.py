@@ -3,10 +3,10 @@
 python -m tests.bench                      everything, about twelve minutes and more for the keys
 python -m tests.bench --quick              fewer and shorter rounds
 python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment, trial,
-                                           site, keys
+                                           site, keys, record
 
-The environment's BENCH_PEOPLE and BENCH_SECRETS say how many people the site has, and how many sealed secrets those of
-the keys have (100000, at least 4000), PostgreSQL alone.
+The environment's BENCH_PEOPLE, BENCH_SECRETS and BENCH_EVENTS say how many people the site has, how many sealed secrets
+those of the keys have (100000, at least 4000), and how many events the record has (200000), PostgreSQL alone.
 """
 
 import argparse
@@ -22,17 +22,26 @@ from types import FrameType
 
 import psycopg
 
-from tests.bench import keys, rows, sides, table
+from tests.bench import keys, record, rows, sides, table
 from tests.bench.figures import Row, Verdict
 from tests.bench.rows import Effort
 from tests.harness import postgres
 from tests.harness.servers import NotInstalled
 
-KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial", "site", "keys")
+KINDS = ("throughput", "decision", "writes", "sign-in", "enrolment", "trial", "site", "keys", "record")
 PEOPLE, SECRETS = (int(os.environ.get(name, "100000")) for name in ("BENCH_PEOPLE", "BENCH_SECRETS"))
 SECRETS = max(SECRETS, 4000)  # `save()` and `bulk_update` take 2500 of them, the rotation what they left
-FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=PEOPLE, secrets=SECRETS)
-QUICK = Effort(bursts=3, seconds=1, processes=2, walks=10, people=10_000, secrets=min(SECRETS, 10_000))
+EVENTS = int(os.environ.get("BENCH_EVENTS", "200000"))
+FULL = Effort(bursts=15, seconds=1, processes=5, walks=30, people=PEOPLE, secrets=SECRETS, events=EVENTS)
+QUICK = Effort(
+    bursts=3,
+    seconds=1,
+    processes=2,
+    walks=10,
+    people=10_000,
+    secrets=min(SECRETS, 10_000),
+    events=min(EVENTS, 50_000),
+)
 
 MakeDatabase = Callable[[str], str]
 
@@ -93,7 +102,9 @@ def _rows(where: str, make: MakeDatabase, effort: Effort, kinds: Iterable[str]) 
         yield from rows.throughput(where, contestants, effort)
     if "keys" in kinds and where == "PostgreSQL":
         yield from keys.rows(where, sides.gatehouse(make("keys"), **sides.two_keys()), effort)
-    if set(kinds) - {"throughput", "keys"}:
+    if "record" in kinds and where == "PostgreSQL":
+        yield from record.rows(where, sides.gatehouse(make("record")), sides.gatehouse(make("chains")), effort)
+    if set(kinds) - {"throughput", "keys", "record"}:
         yield from _pages(where, make, effort, kinds)
 
 

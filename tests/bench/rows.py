@@ -25,7 +25,7 @@ PEERS = {
 class Effort:
     """How long to look: bursts of every side and their seconds; processes of every side and walks in each.
 
-    And how many people and secrets there are.
+    And how many people, secrets and events there are.
     """
 
     bursts: int
@@ -34,6 +34,7 @@ class Effort:
     walks: int
     people: int
     secrets: int
+    events: int
 
 
 def throughput(where: str, sides: dict[str, Side], effort: Effort) -> Iterator[Row]:

@@ -35,7 +35,7 @@ from policies.rollout import trial  # noqa: E402
 from policies.rollout.simulation import Forecast, sign_in  # noqa: E402
 from policies.terms import Rules  # noqa: E402
 from tests.bench import crowd, inside, site_pages  # noqa: E402
-from tests.bench.gatehouse import keys  # noqa: E402
+from tests.bench.gatehouse import keys, record  # noqa: E402
 from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
 from tests.factories import TenantFactory, UserFactory, enrol_totp, live_binding  # noqa: E402
 
@@ -127,6 +127,32 @@ class Gatehouse(inside.Scene):
     def openings(self) -> inside.Answer:
         """Seconds of CPU of opening secrets, by one key and by one of five."""
         return keys.openings()
+
+    def record_table(self) -> inside.Answer:
+        """Where events are inserted plainly."""
+        record.prepare()
+        return {}
+
+    def record_rates(self) -> inside.Answer:
+        """Events a second that eight writers record, in many tenants and in one, and that they insert plainly."""
+        return record.rates()
+
+    def record_fill(self, count: int) -> inside.Answer:
+        """Events to be verified and exported."""
+        record.fill(count)
+        return {}
+
+    def record_verified(self) -> inside.Answer:
+        """Events a second of `audit_verify`, and what it takes of memory."""
+        return record.verified()
+
+    def record_exported(self) -> inside.Answer:
+        """The same of `audit_export_chain`."""
+        return record.exported()
+
+    def record_in_sign_ins(self, count: int) -> inside.Answer:
+        """Milliseconds of sign-ins that are recorded, and of some that are not."""
+        return record.sign_ins((self.at_the_door, self.walk), count)
 
 
 def _megabytes() -> float:

@@ -1,0 +1,214 @@
+"""Events by the thousand: how many are recorded, verified and exported in a second. PostgreSQL alone.
+
+Recording is `record()` as flows call it, each event in a transaction of its own, by eight processes at once. What it is
+compared with inserts rows of the same columns, made beforehand, into a table with the same indexes, in as many
+transactions: no chain, no seal, no head.
+"""
+
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, Final
+from unittest import mock
+from uuid import UUID
+
+from django.core.management import call_command
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from audit import chain, context, keys, ledger
+from audit import log as audit_log
+from audit.catalogue import CATALOGUE
+from audit.entries import Entry, entry_of
+from audit.identifiers import uuid7
+from audit.kinds import Kind
+from audit.log import record
+from audit.models import AuditChain
+from tests.audit.evidence import Person
+from tests.bench import inside
+
+WRITERS: Final = 8
+SECONDS: Final = 3  # of each round
+MADE: Final = 3000  # rows that each writer has at hand
+TENANTS: Final = 1000
+OF_A_CHAIN: Final = 5000  # events, of all chains but the first, which has half of everything
+AT_A_TIME: Final = 1000  # events of one transaction, when a record is made to be read
+PLAIN: Final = "plain_event"
+TO_WRITE: Final = 1 << 64  # the first of the tenants that are written to
+TO_READ: Final = 1 << 65
+AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+Write = Callable[[], object]
+Walk = tuple[Callable[[], tuple[Any, ...]], Callable[..., None]]  # what comes before the clock, and what it measures
+
+
+def prepare() -> None:
+    """The table that plain inserts go to."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {PLAIN} (LIKE audit_auditevent INCLUDING ALL)")
+
+
+def rates() -> dict[str, float]:
+    """Events a second of each way, in turn, by all writers together."""
+    ways = {"plain": _plain, "tenants": partial(_recording, TENANTS), "tenant": partial(_recording, 1)}
+    return {name: _rate(way) for name, way in ways.items()}
+
+
+def fill(count: int) -> None:
+    """Chains to be verified: a large one, and others of some thousand events."""
+    sizes = [count // 2, *[OF_A_CHAIN] * (count // 2 // OF_A_CHAIN)]
+    with context.use(_request()):
+        for number, size in enumerate(sizes):
+            people = _people_of(TO_READ + number, tenants=1)
+            for done in range(0, size, AT_A_TIME):
+                entries = [_entry(next(people), each) for each in range(done, min(done + AT_A_TIME, size))]
+                with transaction.atomic():
+                    ledger.append(connection, entries)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE audit_auditevent")
+
+
+def verified() -> dict[str, float]:
+    """Events a second of `audit_verify` with as many processes as processors, and MiB that it needs."""
+    return _run("audit_verify", "--processes", str(os.cpu_count()), count=_total())
+
+
+def exported() -> dict[str, float]:
+    """Events a second of `audit_export_chain` on the largest chain, and MiB."""
+    largest = AuditChain.objects.order_by("-sequence")[0]
+    with TemporaryDirectory(prefix="gatehouse-bench-") as home:
+        arguments = ("--tenant", str(largest.pk), "--output", f"{home}/chain.jsonl")
+        return _run("audit_export_chain", *arguments, count=largest.sequence)
+
+
+def sign_ins(walk: Walk, count: int) -> dict[str, list[float]]:
+    """Milliseconds of CPU of each sign-in, as it is and with nothing recorded."""
+    before, step = walk
+    recorded = inside.cpu_of(step, count, before=before)
+    with _silence():
+        return {"recorded": recorded, "silent": inside.cpu_of(step, count, before=before)}
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Flows record nothing: no entry is made, none written."""
+    with (
+        mock.patch.object(audit_log, "entry_of", return_value=SimpleNamespace()),
+        mock.patch.object(ledger, "append"),
+    ):
+        yield
+
+
+def _rate(way: Callable[[int], Write]) -> float:
+    """Forks the writers, has each make its way, and lets them go at once."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL
+    fork = multiprocessing.get_context("fork")
+    start, done = fork.Barrier(WRITERS), fork.SimpleQueue()
+    writers = [fork.Process(target=_work, args=(way, number, start, done)) for number in range(WRITERS)]
+    for each in writers:
+        each.start()
+    told = [done.get() for _ in writers]
+    for each in writers:
+        each.join()
+    return sum(count for count, _seconds in told) / max(seconds for _count, seconds in told)
+
+
+def _work(way: Callable[[int], Write], number: int, start: Barrier, done: Any) -> None:
+    write = way(number)
+    connection.ensure_connection()
+    start.wait()
+    count, begun = 0, time.perf_counter()
+    while (spent := time.perf_counter() - begun) < SECONDS and count < MADE:
+        write()
+        count += 1
+    connections.close_all()
+    done.put((count, spent))
+
+
+def _plain(number: int) -> Write:
+    """Rows that are ready, one after the other."""
+    dialect = ledger._dialect_of(connection)
+    statement = dialect.insert.replace("audit_auditevent", PLAIN) + dialect.places
+    people = _people_of(TO_WRITE, tenants=TENANTS, begin=number * TENANTS // WRITERS)
+    with context.use(_request()):
+        entries = [_sealed(_entry(next(people), each)) for each in range(MADE)]
+    rows = iter([dialect.row(connection.ops, each) for each in entries])
+
+    def write() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, next(rows))
+
+    return write
+
+
+def _sealed(entry: Entry) -> Entry:
+    """As long as any other, and at a number that is nobody's."""
+    entry.chain, entry.sequence = entry.id, 1
+    entry.prev_hash = entry.hash = entry.mac = chain.GENESIS
+    entry.key_id = keys.primary().id
+    return entry
+
+
+def _recording(tenants: int, number: int) -> Write:
+    """What a flow does, in one of so many tenants."""
+    people = _people_of(TO_WRITE, tenants=tenants, begin=number * tenants // WRITERS)
+
+    def write() -> None:
+        person = next(people)
+        with context.use(_request()):
+            record(Kind.SIGN_IN_COMPLETED, actor=person, target=person, methods=["totp"], user_verified=True)
+
+    return write
+
+
+def _people_of(first: int, *, tenants: int, begin: int = 0) -> Iterator[Person]:
+    """Somebody of each tenant in turn, again and again, from the one at place `begin` on."""
+    people = [Person(tenant_id=UUID(int=first + each)) for each in range(tenants)]
+    return cycle(people[begin:] + people[:begin])
+
+
+def _request() -> context.RequestContext:
+    return context.RequestContext(ip="192.0.2.17", user_agent=AGENT, request_id=str(uuid7(timezone.now())))
+
+
+def _entry(person: Person, number: int) -> Entry:
+    """Of three kinds, one after the other."""
+    if number % 3 == 0:
+        payload = {"email": person.email, "failures": 3}
+        return entry_of(CATALOGUE[Kind.SIGN_IN_FAILED], None, person, None, None, payload)
+    if number % 3 == 1:
+        payload = {"methods": ["password", "totp"], "user_verified": True}
+        return entry_of(CATALOGUE[Kind.SIGN_IN_COMPLETED], person, person, None, None, payload)
+    return entry_of(CATALOGUE[Kind.SIGNED_OUT], person, person, None, None, {})
+
+
+def _total() -> int:
+    return sum(AuditChain.objects.values_list("sequence", flat=True))
+
+
+def _run(command: str, *arguments: str, count: int) -> dict[str, float]:
+    """Events a second, and MiB above the start: of this process, and of those it forks, each by itself, together."""
+    before, begun = _memory("VmRSS"), time.perf_counter()
+    Path("/proc/self/clear_refs").write_text("5")
+    with Path(os.devnull).open("w") as nowhere:
+        call_command(command, *arguments, stdout=nowhere, stderr=nowhere)
+    seconds = time.perf_counter() - begun
+    forked = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    several = (os.cpu_count() or 1) * max(forked - before, 0) if forked else 0
+    return {"rate": count / seconds, "memory": _memory("VmHWM") - before + several}
+
+
+def _memory(name: str) -> float:
+    """MiB, by the system's own account."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024

@@ -1,0 +1,54 @@
+"""What recording costs, and how fast the record is verified and exported: PostgreSQL alone."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from tests.bench.figures import Row, ratio, spread
+from tests.bench.rows import Effort
+from tests.bench.sides import Side
+
+MIB = 100
+VERIFIED, EXPORTED = 100_000, 50_000  # events a second
+
+COMPARED = (
+    ("recording by 8 writers in 1 000 tenants, against plain insert", "tenants", 0.3),
+    ("recording by 8 writers in one tenant, against plain insert", "tenant", 0.12),
+)
+
+
+def rows(where: str, side: Side, large: Side, effort: Effort) -> Iterator[Row]:
+    """Every way in turn, round by round, each round in a process of its own; `large` has chains to be read."""
+    side.run("prepare")
+    yield _sign_in(where, side, effort)
+    yield from _recording(where, side, effort)
+    large.run("prepare")
+    large.run("record_fill", effort.events)
+    for what, name, demanded in (
+        ("audit_verify", "record_verified", VERIFIED),
+        ("audit_export_chain", "record_exported", EXPORTED),
+    ):
+        yield from _read(what, where, [large.run(name) for _ in range(effort.processes)], demanded)
+
+
+def _recording(where: str, side: Side, effort: Effort) -> Iterator[Row]:
+    side.run("record_table")
+    rounds = [side.run("record_rates") for _ in range(effort.processes)]
+    rates = {name: [told[name] for told in rounds] for name in rounds[0]}
+    for what, name, must in COMPARED:
+        figure, noise = ratio(rates[name], rates["plain"])
+        remark = f"{median(rates[name]):.0f} events/s, {median(rates['plain']):.0f}"
+        yield Row(what, where, figure, noise, must, higher_is_better=True, remark=remark)
+
+
+def _read(what: str, where: str, rounds: list[dict[str, float]], demanded: int) -> Iterator[Row]:
+    rates = [told["rate"] for told in rounds]
+    yield Row(what, where, median(rates), spread(rates), demanded, higher_is_better=True, unit=" events/s")
+    yield Row("its memory above start", where, max(told["memory"] for told in rounds), 0, MIB, unit=" MiB")
+
+
+def _sign_in(where: str, side: Side, effort: Effort) -> Row:
+    rounds = [side.run("record_in_sign_ins", effort.walks) for _ in range(effort.processes)]
+    recorded, silent = ([median(told[name]) for told in rounds] for name in ("recorded", "silent"))
+    figure, noise = ratio(recorded, silent)
+    remark = f"{median(recorded):.2f} ms, {median(silent):.2f} ms"
+    return Row("CPU of a sign-in, against one that records nothing", where, figure, noise, 1.05, remark=remark)

@@ -128,6 +128,10 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         """Whether what this session proved is enough by itself, with no grace, exclude or trusted browser behind it."""
         return False
 
+    def decided(self, person: User, session: "SessionStore") -> dict[str, Any]:
+        """What is decided on a session that was just signed in, as fields of its event; none where nobody decides."""
+        return {}
+
     def removable(self, person: User) -> frozenset[uuid.UUID]:
         """The authenticators that `may_remove` is true of."""
         return frozenset()

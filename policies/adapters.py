@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -98,6 +98,15 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
     def is_let_in_by_proof(self, person: User, session: "SessionStore") -> bool:
         judged = enforcement.judge(session, person, trusting=False)
         return judged.decision.outcome is Outcome.ALLOW and Reason.SECOND_FACTOR_PROVED in judged.decision.reasons
+
+    def decided(self, person: User, session: "SessionStore") -> dict[str, Any]:
+        decision = enforcement.judge(session, person).decision
+        return {
+            "decision": decision.outcome.value,
+            "reasons": [reason.value for reason in decision.reasons],
+            "policy_version": decision.policy_version,
+            "deadline": decision.deadline,
+        }
 
     def contact(self, person: User) -> str:
         rules = facts.rules_of(person.tenant_id)

@@ -15,7 +15,7 @@ from audit.log import record
 from policies import enforcement
 from policies.flows import emergencies, sign_ins
 from policies.middleware import denied_page
-from policies.terms import Outcome
+from policies.terms import Decision, Outcome
 
 
 class SecondFactorStage(LoginStage):
@@ -45,7 +45,7 @@ class SecondFactorStage(LoginStage):
                 actor=person,
                 target=person,
                 methods=[method.value for method in judgement.decision.satisfied_by],
-                reasons=[reason.value for reason in judgement.decision.reasons],
+                **_said_of(judgement.decision, session),
             )
             return HttpResponseRedirect(reverse(self.urlname)), True
         if outcome is Outcome.DENY:
@@ -58,6 +58,17 @@ class SecondFactorStage(LoginStage):
                 target=person,
                 outcome=EventOutcome.REFUSED,
                 reason=reasons[0],
+                **_said_of(judgement.decision, session),
             )
             return denied_page(self.request, judgement, person, with_facts=False), False
         return None, True
+
+
+def _said_of(decision: Decision, session: Any) -> dict[str, Any]:
+    """What the record keeps of a decision: under which version, and why."""
+    return {
+        "decision": decision.outcome.value,
+        "reasons": [reason.value for reason in decision.reasons],
+        "policy_version": decision.policy_version,
+        "session": str(session.row.public_id),
+    }

@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from accounts import allauth_compat, assurance
 from accounts.assurance import Method, Proof
-from accounts.errors import WrongPassword
+from accounts.errors import TooManyRequests, WrongPassword
 from accounts.flows import anchors, browsers
 from accounts.gates import GatedRequest
 from accounts.models import User
 from accounts.models.people import normalise_address
+from accounts.policy import policy
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
 
@@ -61,6 +62,7 @@ def start(session: "SessionStore", person: User, proof: Proof) -> None:
         target=person,
         method=proof.method,
         authenticator=None if proof.binding is None else str(proof.binding),
+        user_verified=proof.user_verified,
     )
 
 
@@ -129,7 +131,7 @@ def complete(person: User, session: "SessionStore", *, token: str = "") -> str:
         aal=assurance.aal_of(strength),
         amr=list(assurance.amr_of(proofs)),
         methods=[proof.method.value for proof in proofs],
-        policy_version=person.tenant.policy_version,
+        **({"policy_version": person.tenant.policy_version} | policy().decided(person, session)),
     )
     return token
 
@@ -139,6 +141,10 @@ def check_password(request: HttpRequest, person: User, password: str) -> Proof:
     try:
         found = get_adapter(request).authenticate(request, email=person.email, password=password)
     except ValidationError as error:
+        pause = error.__cause__
+        if isinstance(pause, TooManyRequests) and pause.is_new:
+            said: dict[str, Any] = {"method": Method.PASSWORD, "until": pause.until}
+            record(Kind.REAUTHENTICATION_THROTTLED, actor=person, target=person, **said)
         raise WrongPassword from error
     if found is None or found.pk != person.pk:
         about: dict[str, Any] = {"method": Method.PASSWORD, "reason": WrongPassword.code}

@@ -119,7 +119,8 @@ def _barred(person: User, binding: Binding, now: datetime) -> AccountsError | No
     elif binding.paused_until is not None and binding.paused_until > now:
         barred = Paused(binding.paused_until)
     if barred is not None:
-        _record(Kind.SECOND_FACTOR_THROTTLED, person, binding, Outcome.REFUSED, reason=barred.code)
+        until = binding.paused_until if isinstance(barred, Paused) else None
+        _record(Kind.SECOND_FACTOR_THROTTLED, person, binding, Outcome.REFUSED, reason=barred.code, until=until)
     return barred
 
 

@@ -13,7 +13,14 @@ _sign_in: Declare = partial(CATALOGUE.declare, Category.SIGN_IN)
 _sign_in_refused: Declare = partial(_sign_in, severity=Severity.WARNING, outcome=Outcome.REFUSED)
 _sign_in(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, _("%(target)s passed the first step by %(method)s."), **PROOF)
 _sign_in_refused(Kind.SIGN_IN_FAILED, _("Signing in as %(target)s failed."), **REFUSAL)
-_sign_in_refused(Kind.SIGN_IN_REFUSED, _("%(target)s was not let in: %(reason)s."), **REFUSAL)
+_sign_in_refused(
+    Kind.SIGN_IN_REFUSED,
+    _("%(target)s was not let in: %(reason)s."),
+    decision=TEXT,
+    reasons=WORDS,
+    policy_version=NUMBER,
+    **REFUSAL,
+)
 _sign_in_refused(Kind.SIGN_IN_THROTTLED, _("Signing in as %(target)s is paused until %(until)s."), **PAUSE)
 _sign_in_refused(Kind.SIGN_IN_PASSKEY_REFUSED, _("A passkey of %(target)s was refused: %(reason)s."), **REFUSAL)
 _sign_in(Kind.SIGN_IN_CANCELLED, _("%(target)s cancelled signing in."), **ENDING)

@@ -1,6 +1,6 @@
 """Measure, print the table, and fail when a demand is missed by more than the noise.
 
-python -m tests.bench                      everything, about twelve minutes and more for the keys
+python -m tests.bench                      everything, about twelve minutes, more for keys and record
 python -m tests.bench --quick              fewer and shorter rounds
 python -m tests.bench --only throughput    one kind of row: throughput, decision, writes, sign-in, enrolment, trial,
                                            site, keys, record

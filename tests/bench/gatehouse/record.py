@@ -197,15 +197,21 @@ def _total() -> int:
 
 
 def _run(command: str, *arguments: str, count: int) -> dict[str, float]:
-    """Events a second, and MiB above the start: of this process, and of those it forks, each by itself, together."""
-    before, begun = _memory("VmRSS"), time.perf_counter()
+    """Events a second; microseconds of CPU for each, and MiB above the start, of this process and those it forks."""
+    before, spent, begun = _memory("VmRSS"), _cpu(), time.perf_counter()
     Path("/proc/self/clear_refs").write_text("5")
     with Path(os.devnull).open("w") as nowhere:
         call_command(command, *arguments, stdout=nowhere, stderr=nowhere)
     seconds = time.perf_counter() - begun
     forked = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     several = (os.cpu_count() or 1) * max(forked - before, 0) if forked else 0
-    return {"rate": count / seconds, "memory": _memory("VmHWM") - before + several}
+    cpu = (_cpu() - spent) / count * 1e6
+    return {"rate": count / seconds, "cpu": cpu, "memory": _memory("VmHWM") - before + several}
+
+
+def _cpu() -> float:
+    """Seconds of the processors, of those that ended too."""
+    return sum(os.times()[:4])
 
 
 def _memory(name: str) -> float:

@@ -79,6 +79,11 @@ class AuditEvent(models.Model):
             models.Index(fields=["ip", "-id"], name="event_by_address"),
             models.Index(fields=["request_id", "-id"], name="event_by_request_in_order"),
             models.Index(fields=["outcome", "-id"], condition=~models.Q(outcome=Outcome.OK), name="event_gone_wrong"),
+            models.Index(
+                fields=["kind", "outcome", "-id"],
+                condition=~models.Q(outcome=Outcome.OK),
+                name="event_gone_wrong_by_kind",
+            ),
         ]
 
     def __str__(self) -> str:

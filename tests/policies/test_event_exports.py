@@ -1,11 +1,13 @@
 """Exports of the record: recorded, bounded to what one may read, at once or by a worker."""
 
+import asyncio
 import csv
 import hashlib
 import io
 import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from audit.kinds import Kind
 from audit.log import record
 from audit.models import AuditEvent
 from policies import checks
+from policies.admin import downloads
 from policies.exporting import RecordExport
 from policies.flows import event_files, periodic
 from policies.flows.exports import ExportStopped
@@ -160,6 +163,32 @@ def test_an_export_that_nobody_reads_to_its_end_is_recorded_so(client: Client, s
     assert not events(Kind.RECORD_EXPORT_FINISHED)
     leave(client.post(START, {**HELP, "format": "jsonl"}))
     assert events(Kind.RECORD_EXPORT_STOPPED) == 2
+
+
+def test_under_an_asgi_server_whoever_goes_away_is_noticed_too() -> None:
+    """The end is told in the thread where the lines are made: it may write to the database."""
+
+    class Lines:
+        closed_by: threading.Thread | None = None
+
+        def __iter__(self) -> Iterator[bytes]:
+            return self
+
+        def __next__(self) -> bytes:
+            return b"line"
+
+        def close(self) -> None:
+            self.closed_by = threading.current_thread()
+
+    async def leave_early(lines: Lines) -> None:
+        turns = downloads._in_turns(lines)
+        assert await anext(turns) == b"line"
+        await turns.aclose()
+
+    lines = Lines()
+    asyncio.run(leave_early(lines))
+    assert lines.closed_by is not None
+    assert lines.closed_by is not threading.current_thread()
 
 
 def test_of_one_tenant_the_export_is_in_its_record(mine: Side, story: Any) -> None:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from audit import raw_rows, rows, statements
 from audit.export_format import NO_PROOF, head_of_selection, line_of
@@ -236,6 +237,7 @@ def test_a_chain_is_read_in_pages(
         monkeypatch.setattr(module, "PAGE", 2)
     for _ in range(4):
         record(Kind.SIGNED_OUT, target=person)
-    with django_assert_num_queries(8):  # is it there, three of recording, where it ends, three pages
+    recording = 2 if connection.vendor == "postgresql" else 3
+    with django_assert_num_queries(recording + 5):  # is it there, where it ends, three pages
         code, text = command("--tenant", str(person.tenant_id))
     assert (code, len(text.splitlines())) == (0, 6)

@@ -48,7 +48,7 @@ def oldest(selection: Selection, size: int, *, after: UUID | None = None) -> Eve
 
 
 def batches(
-    selection: Selection, columns: tuple[str, ...], *, after: UUID | None = None, size: int = BATCH
+    selection: Selection, columns: tuple[Any, ...], *, after: UUID | None = None, size: int = BATCH
 ) -> Iterator[list[tuple[Any, ...]]]:
     """The values of `columns`, of which the first is `id`, of all events after this one, oldest first."""
     if len(selection.branches) == 1:
@@ -73,7 +73,7 @@ def number_of(selection: Selection, most: int) -> int:
 
 
 def _pages(
-    selection: Selection, columns: tuple[str, ...], after: UUID | None, size: int
+    selection: Selection, columns: tuple[Any, ...], after: UUID | None, size: int
 ) -> Iterator[list[tuple[Any, ...]]]:
     while found := list(oldest(selection, size, after=after).values_list(*columns)):
         yield found

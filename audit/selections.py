@@ -1,20 +1,31 @@
 """A selection of events as a file, in the lines of JSON or CSV that go out: pure formatting, one batch at a time.
 
 Whatever names hold, an event is one line of JSON Lines, one record of CSV (RFC 4180) without a line break in it, and
-never a formula.
+never a formula. Lines are written out by hand, because exports are long; `audit.summary` says what is in them, and
+`tests/audit/test_summary.py` holds both together.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Final
 
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from audit.declarations import Outcome
 from audit.export_format import head_of_selection, line_of
 from audit.spreadsheets import csv_lines
-from audit.summary import Read, Summary, summary_of
+from audit.summary import Read, Summary, stamp
 
 COLUMNS: Final = tuple(Summary.__annotations__)
+READ: Final = (*Read._fields[:-1], Cast("payload", TextField()))
+"""What is read of the table for `parted`: facts as the text that the database holds, which mostly goes on as it is."""
+
+Quote = Callable[[str], str]
+_to_ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -46,21 +57,62 @@ def head(form: Format, asked: dict[str, Any], at: datetime) -> bytes:
 def lines(form: Format, events: Iterable[Read]) -> bytes:
     """The lines of a batch of events."""
     if form is Format.JSON_LINES:
-        return "".join([line_of(summary_of(event)) for event in events]).encode()
-    made = csv_lines(_cells(summary_of(event)) for event in events)
+        return "".join(map(_json_line, events)).encode()
+    made = csv_lines(map(_cells, events))
     next(made)  # the mark of the encoding stands at the beginning of the file alone
     return "".join(made).encode()
 
 
-def _cells(summary: Summary) -> list[str]:
-    """Everything is text, also what looks like a number; what is not known is empty."""
-    cells: dict[str, Any] = dict(summary)
-    cells["details"] = _to_json(summary["details"])
-    cells["success"] = "true" if summary["success"] else "false"
-    return ["" if cell is None else str(cell) for cell in cells.values()]
-
-
 def parted(batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[Read]]:
-    """Batches of `audit.reading.batches` with the columns of `Read`, as that."""
+    """Batches of `audit.reading.batches` with the columns `READ`, as that."""
     for batch in batches:
         yield [Read._make(values) for values in batch]
+
+
+def _json_line(event: Read) -> str:
+    quote = encode_basestring_ascii
+    email = event.actor_label if event.actor_id else ""
+    resource = f"{event.target_type}:{event.target_id}" if event.target_id else ""
+    return (
+        f'{{"id":"{event.id}","user_id":{_or_null(event.actor_id, quote)},"user_email":{_or_null(email, quote)},'
+        f'"action":{quote(event.kind)},"resource":{_or_null(resource, quote)},"details":{_details(event, quote)},'
+        f'"ip_address":{_or_null(event.ip, quote)},"timestamp":"{stamp(event.at)}",'
+        f'"success":{"true" if event.outcome == Outcome.OK else "false"}}}\n'
+    )
+
+
+def _cells(event: Read) -> list[str]:
+    """Everything is text, also what looks like a number; what is not known is empty."""
+    return [
+        str(event.id),
+        event.actor_id,
+        event.actor_label if event.actor_id else "",
+        event.kind,
+        f"{event.target_type}:{event.target_id}" if event.target_id else "",
+        _details(event, encode_basestring),
+        event.ip,
+        stamp(event.at),
+        "true" if event.outcome == Outcome.OK else "false",
+    ]
+
+
+def _details(event: Read, quote: Quote) -> str:
+    tenant = f'"{event.tenant_id}"' if event.tenant_id else "null"
+    return (
+        f'{{"outcome":{quote(event.outcome)},"tenant_id":{tenant},"target":{_or_null(event.target_label, quote)},'
+        f'"user_agent":{_or_null(event.user_agent, quote)},"request_id":{_or_null(event.request_id, quote)},'
+        f'"facts":{_facts(event.payload, quote)}}}'
+    )
+
+
+def _facts(payload: Any, quote: Quote) -> str:
+    """JSON text that is ASCII holds no line break and nothing that must be escaped: it goes on as it is."""
+    if isinstance(payload, str):
+        if payload.isascii():
+            return payload
+        payload = json.loads(payload)
+    return _to_ascii(payload) if quote is encode_basestring_ascii else _to_json(payload)
+
+
+def _or_null(text: str, quote: Quote) -> str:
+    return quote(text) if text else "null"

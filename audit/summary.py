@@ -66,6 +66,11 @@ class Summary(TypedDict):
     """Whether the outcome is "ok"."""
 
 
+def stamp(at: datetime) -> str:
+    """A moment as summaries tell it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def summary_of(event: Any) -> Summary:
     """The summary of an `AuditEvent`, a pending entry, or a `Read`."""
     return {
@@ -83,6 +88,6 @@ def summary_of(event: Any) -> Summary:
             "facts": event.payload,
         },
         "ip_address": event.ip or None,
-        "timestamp": event.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "timestamp": stamp(event.at),
         "success": event.outcome == Outcome.OK,
     }

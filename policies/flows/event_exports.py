@@ -26,7 +26,6 @@ from audit.kinds import Kind
 from audit.log import record
 from audit.reading import Selection
 from audit.selections import Format
-from audit.summary import Read
 from policies.evidence.asked import Asked, selection_of
 from policies.flows.exports import Export, ExportStopped
 
@@ -115,7 +114,7 @@ class Outgoing:
     def _pieces(self, asked: Asked, now: datetime) -> Any:
         export, form, digest = self.export, Format(self.export.format), hashlib.sha256()
         selection = selection_for(asked, export.tenant, actor=export.actor, now=now)
-        parts = selections.parted(reading.batches(selection, Read._fields))
+        parts = selections.parted(reading.batches(selection, selections.READ))
         piece = selections.head(form, asked.kept, now)
         try:
             for batch in export.each(parts, counted=True):

@@ -117,7 +117,7 @@ def step(export_id: UUID) -> bool:
         return False
     asked = Asked.of(wanted.asked)
     selection = event_exports.selection_for(asked, wanted.tenant, actor=actor, now=wanted.asked_at)
-    parts = selections.parted(reading.batches(selection, Read._fields, after=wanted.reached))
+    parts = selections.parted(reading.batches(selection, selections.READ, after=wanted.reached))
     batches = list(islice(parts, BATCHES))
     _write(wanted, batches)
     wanted.save(update_fields=["reached", "events", "size"])

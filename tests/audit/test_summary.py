@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit import context, reading, selections
 from audit.context import RequestContext
@@ -87,10 +89,42 @@ def test_what_is_read_for_files_says_the_same_as_the_event(person: Person) -> No
     for _each in range(3):
         record(Kind.SIGNED_OUT, actor=person, target=person, session=uuid4())
     selection = Selection(branches=(reading.Q(actor_id=str(person.pk)),))
-    batches = list(selections.parted(reading.batches(selection, Read._fields, size=2)))
+    batches = list(selections.parted(reading.batches(selection, selections.READ, size=2)))
     assert [len(batch) for batch in batches] == [2, 1]
     events = AuditEvent.objects.filter(tenant_id=person.tenant_id).order_by("id")
-    assert [summary_of(one) for batch in batches for one in batch] == [summary_of(event) for event in events]
+    found = selections.lines(Format.JSON_LINES, [one for batch in batches for one in batch]).decode().splitlines()
+    assert [json.loads(line) for line in found] == [summary_of(event) for event in events]
+
+
+TEXTS = st.text(max_size=8)
+READS = st.builds(
+    Read,
+    id=st.uuids(),
+    tenant_id=st.none() | st.uuids(),
+    kind=TEXTS,
+    at=st.datetimes(timezones=st.just(UTC)),
+    outcome=st.sampled_from(["ok", "refused", "failed"]),
+    payload=st.dictionaries(TEXTS, TEXTS | st.integers() | st.booleans() | st.lists(TEXTS, max_size=2), max_size=3),
+    **dict.fromkeys(
+        ("actor_id", "actor_label", "target_type", "target_id", "target_label", "ip", "user_agent", "request_id"), TEXTS
+    ),
+)
+
+
+@pytest.mark.security(87)
+@given(READS, st.sampled_from([None, True, False]))
+def test_lines_written_by_hand_say_what_the_summary_says(event: Read, as_ascii: bool | None) -> None:
+    """With the facts as a document, or as the text that one database or another holds."""
+    summary = summary_of(event)
+    if as_ascii is not None:
+        event = event._replace(payload=json.dumps(event.payload, ensure_ascii=as_ascii))  # type: ignore[arg-type]
+    line = selections.lines(Format.JSON_LINES, [event]).decode()
+    assert line.isascii() and line.splitlines() == [line[:-1]]
+    assert json.loads(line) == summary
+    cells = selections._cells(event)
+    assert json.loads(cells[5]) == summary["details"]
+    told = [str(one) if one else "" for one in summary.values()]
+    assert cells[:5] + cells[6:8] == told[:5] + told[6:8]
 
 
 # -- files -------------------------------------------------------------------------------------------------------

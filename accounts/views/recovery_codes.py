@@ -43,6 +43,7 @@ class RecoveryCodesView(Page):
         codes = request.POST.getlist("codes")[:20]
         if not recovery.are_current(self.me, codes):
             return redirect("mfa_view_recovery_codes")
+        record(Kind.RECOVERY_CODES_VIEWED, actor=self.me, target=self.me, count=len(codes))
         return show_codes(request, codes, form, steps="steps" in request.POST)
 
 

@@ -94,6 +94,7 @@ def test_a_new_person_meets_enrolment_then_codes_then_the_page_they_wanted(clien
     assert "no-store" in page["Cache-Control"]
     refused = client.post(reverse("mfa_view_recovery_codes"), {"codes": codes, "next": "/accounts/email/"})
     assert refused.context["codes"] == codes
+    assert "recovery_codes:viewed" in events(person)
     download = client.post(reverse("mfa_download_recovery_codes"), {"codes": codes})
     assert codes[3] in download.content.decode()
     assert "no-store" in download["Cache-Control"]

@@ -8,6 +8,8 @@ from django.urls import reverse
 from django_tasks import task
 
 from accounts import notices
+from accounts.errors import LinkInvalid
+from accounts.flows import throttles
 from accounts.models import User
 from accounts.models.people import normalise_address
 from audit.kinds import Kind
@@ -34,6 +36,14 @@ def mail_link(address_id: int) -> bool:
     person = User.objects.select_related("tenant").get(pk=found.user_id)
     notices.mail("account/email/password_reset_key", found.email, person, password_reset_url=link_for(person))
     return True
+
+
+@unit_of_work
+def note_refused(person: User | None) -> None:
+    """Record that a link was wrong, used or too old, about whom it names; of one network, a few in an hour."""
+    limit = throttles.REFUSED_LINKS
+    if throttles.number(limit, throttles.here()) <= limit.count:
+        record(Kind.PASSWORD_RESET_REFUSED, target=person, reason=LinkInvalid.code)
 
 
 def link_for(person: User) -> str:

@@ -38,6 +38,7 @@ MAIL_BY_ADDRESS = Limit("mail-address", 5, timedelta(hours=1), timedelta(minutes
 MAIL_BY_NETWORK = Limit("mail-network", 30, timedelta(hours=1), timedelta(minutes=15))
 BREAK_GLASS_MAIL = Limit("break-glass-mail", 1, timedelta(minutes=15))  # per account: it slows down mail, and nobody
 WRONG_SECOND_FACTORS = Limit("wrong-second-factor", 3, timedelta(hours=1))  # per person: it mails, and slows nobody
+REFUSED_LINKS = Limit("refused-link", 20, timedelta(hours=1))  # per network: more are not recorded, and none slowed
 PASSKEY_BY_NETWORK = Limit("passkey-network", 60, timedelta(minutes=5))
 
 

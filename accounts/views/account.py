@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView
 
 from accounts.errors import EnrolmentGuarded, NotFresh, WrongPassword
-from accounts.flows import admissions, sign_in
+from accounts.flows import admissions, password_reset, sign_in
 from accounts.flows import binding as bindings
 from accounts.forms import PasswordForm
 from accounts.gates import GatedRequest
@@ -130,6 +130,7 @@ class PasswordResetView(allauth_views.PasswordResetFromKeyView):
         link = UserTokenForm(data={"uidb36": uidb36, "key": key})
         self.reset_user = link.reset_user if link.is_valid() else None
         if self.reset_user is None:
+            password_reset.note_refused(getattr(link, "reset_user", None))
             return self.render_to_response(self.get_context_data(token_fail=True))
         return FormView.dispatch(self, request, uidb36, key, **kwargs)
 

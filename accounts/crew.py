@@ -6,12 +6,12 @@ Each has a database connection of its own, and sends back what it did.
 import multiprocessing
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from threading import Event, Thread, get_native_id
+from threading import Event, get_native_id
 from typing import Any, Final
 
 from django.db import Error as AnyDatabaseError
@@ -37,39 +37,37 @@ class _GaveUp(str):
 def overlapped(task: Task, threads: int = 2) -> Iterator[Any]:
     """What threads of this process yield, each doing the same task: one computes while the database answers another.
 
-    The task has to bear company, as in `work`. What one raises ends the others with their step, and is raised then.
-    Broken off itself, it waits for that too. Not inside a transaction, which the others do not see.
+    The task has to bear company, as in `work`. What one raises, whatever it is, ends the others with their step, and is
+    raised then. Broken off itself, it waits for that too. Not inside a transaction, which the others do not see.
     """
     said: SimpleQueue[Any] = SimpleQueue()
-    stop, raised = Event(), deque[Exception]()
-    crew = [Thread(target=_steps, args=(task, said, stop, raised), name=f"crew-{n}") for n in range(threads)]
+    stop = Event()
+    with ThreadPoolExecutor(threads, thread_name_prefix="crew") as pool:
+        crew = [pool.submit(_steps, task, said, stop) for _ in range(threads)]
+        try:
+            for _ in crew:
+                yield from iter(said.get, _ENDED)
+        finally:
+            stop.set()
     for one in crew:
-        one.start()
-    try:
-        for _ in crew:
-            yield from iter(said.get, _ENDED)
-    finally:
-        stop.set()
-        for one in crew:
-            one.join()
-    if raised:
-        raise raised[0]
+        one.result()
 
 
-def _steps(task: Task, said: "SimpleQueue[Any]", stop: Event, raised: deque[Exception]) -> None:
+def _steps(task: Task, said: "SimpleQueue[Any]", stop: Event) -> None:
     """A thread's whole life."""
-    give_way()
+    ended_well = False
     try:
+        give_way()
         with closing(task()) as steps:  # type: ignore[type-var]  # of a generator
             for step in steps:
                 said.put(step)
                 if stop.is_set():
-                    return
-    except (AnyDatabaseError, NotWritten) as error:
-        raised.append(error)
-        stop.set()
+                    break
+        ended_well = True
     finally:
         connections.close_all()  # this thread's own
+        if not ended_well:
+            stop.set()
         said.put(_ENDED)
 
 

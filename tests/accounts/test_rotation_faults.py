@@ -196,7 +196,7 @@ def test_broken_off_by_hand_it_leaves_no_thread_and_no_half_batch(settings):
     steps = rotation.rotate(Report(), size=5)
     next(steps)
     steps.close()
-    assert [one.name for one in threading.enumerate() if one.name.startswith("crew-")] == []
+    assert [one.name for one in threading.enumerate() if one.name.startswith("crew_")] == []
     assert Binding.objects.filter(sealed_under=primary).count() % 5 == 0
     assert events(Kind.KEY_ROTATION_FAILED)[-1].payload["reason"] == "interrupted"
     rotate()

@@ -815,3 +815,48 @@ def test_a_lifetime_in_the_document_is_in_the_units_it_names() -> None:
     rules = read(changed(second_factor_hours=3, idle_minutes=20, administrators_idle_minutes=10, fresh_minutes=2))
     assert rules.second_factor_lifetime == timedelta(hours=3)
     assert (rules.idle, rules.administrators_idle, rules.fresh_for) == (20 * MINUTE, 10 * MINUTE, 2 * MINUTE)
+
+
+# -- what is kept of documents that were read ----------------------------------------------------------------------
+
+
+def stated(document: Any, **more: Any) -> Any:
+    around = {"version": 1, "enabled": True, "enforced_since": None, "ceilings": (Method.WEBAUTHN, Method.TOTP)}
+    return documents.rules_from(document, **(around | more))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The documents that are read, from an empty memory on."""
+    found: list[Any] = []
+    monkeypatch.setattr(documents, "_KEPT", {})
+    monkeypatch.setattr(documents, "validate", lambda document: (found.append(document), validate(document))[1])
+    return found
+
+
+def test_a_document_that_many_tenants_share_is_read_once(reads: list[Any]) -> None:
+    assert stated(default_document()) == stated(default_document())
+    assert stated(default_document(), version=2).version == 2
+    assert len(reads) == 1
+
+
+def test_whatever_its_rules_depend_on_is_read_anew(reads: list[Any]) -> None:
+    stated(default_document())
+    longer = stated(default_document() | {"grace_days": 30})
+    narrower = stated(default_document(), ceilings=(Method.WEBAUTHN,))
+    stricter = stated(default_document(), floor={"grace_days": 1})
+    assert (longer.grace_days, narrower.allowed, stricter.grace_days) == (30, (Method.WEBAUTHN,), 1)
+    assert len(reads) == 4
+
+
+def test_one_that_only_looks_the_same_is_another(reads: list[Any]) -> None:
+    stated(default_document() | {"snoozes": 1})
+    assert stated(default_document() | {"snoozes": True}).allowed == (Method.WEBAUTHN,)  # cannot be read: the strictest
+    assert len(reads) == 2
+
+
+def test_no_more_is_kept_than_a_bound(reads: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "_MOST_KEPT", 3)
+    for days in range(8):
+        assert stated(default_document() | {"grace_days": days}).grace_days == days
+        assert len(documents._KEPT) <= 3

@@ -5,7 +5,6 @@ from typing import Any
 from allauth.account import signals
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
-from django.contrib.auth.signals import user_logged_in
 from django.db.models import F
 from django.db.models.signals import m2m_changed, post_migrate, pre_delete
 from django.dispatch import receiver
@@ -65,8 +64,5 @@ def void_grants_of(people: Any) -> None:
     """Raise `security_version` of these people, by primary key."""
     User.objects.filter(pk__in=list(people)).update(security_version=F("security_version") + 1)
 
-
-# Django's own note of the last sign-in is a statement of its own; `flows.sign_in.complete` writes both.
-user_logged_in.disconnect(dispatch_uid="update_last_login")
 
 post_migrate.connect(canary.install, dispatch_uid="accounts.canary")

@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.signals import user_logged_in
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,7 +13,14 @@ class GatehouseAdminConfig(AdminConfig):
 
 
 class SiteConfig(AppConfig):
-    """The template tags of every page (`config.templatetags`)."""
+    """The template tags of every page (`config.templatetags`), and what has to come after every other application."""
 
     name = "config"
     verbose_name = _("Site")
+
+    def ready(self) -> None:
+        """Django's own note of the last sign-in would be one more statement: `flows.sign_in.complete` writes it.
+
+        Ours is ready before Django's accounts are, which make that note.
+        """
+        user_logged_in.disconnect(dispatch_uid="update_last_login")

@@ -16,7 +16,7 @@ from accounts.keyring import KEY_ID, KeyRing, UnreadableSecret, key_id_of
 from accounts.sealed import Place
 
 KEY_ID_LENGTH: Final = 8
-BATCH: Final = 1000  # rows: a sign-in may have to wait as long as one batch takes
+BATCH: Final = 2000  # rows: a sign-in may have to wait as long as one batch takes
 
 
 class Row(NamedTuple):
@@ -103,6 +103,33 @@ def open_row(ring: KeyRing, place: Place, row: Row, *, foreign: bool = False) ->
     return secret if "$" in stored else place.tidied(secret)
 
 
+class Change(NamedTuple):
+    """What is to be written in a row, and the frame in which it opens (`Context.frame`)."""
+
+    row: Row
+    new: str
+    frame: bytes
+
+
+@sensitive_variables()
+def resealed(ring: KeyRing, place: Place, rows: Iterable[Row], *, foreign: bool) -> tuple[list[Change], list[Fault]]:
+    """These secrets under the primary key, and a report of each that does not open. `foreign`: as in `open_row`."""
+    changes, faults = [], []
+    for row in rows:
+        context = place.context(row.pk, row.owner)
+        frame, stored = context.frame(), row.stored or ""
+        try:
+            if "$" in stored:
+                new = ring.reseal(stored, frame)
+            else:
+                new = ring.seal(open_row(ring, place, row, foreign=foreign), context)
+        except UnreadableSecret as error:
+            faults.append(fault_of(place, row, error))
+        else:
+            changes.append(Change(row, new, frame))
+    return changes, faults
+
+
 def fault_of(place: Place, row: Row, error: UnreadableSecret) -> Fault:
     """How a row that does not open is reported."""
     return fault(place, row, error.reason, error.key_id)
@@ -115,7 +142,7 @@ def fault(place: Place, row: Row, reason: str, key_id: str = "") -> Fault:
 
 
 @sensitive_variables()
-def write(place: Place, changes: Sequence[tuple[Row, str]], key_id: str) -> set[UUID]:
+def write(place: Place, changes: Sequence[Change], key_id: str) -> set[UUID]:
     """Store new ciphertexts under this key wherever the old one still stands; returns the rows that were written.
 
     Whoever changed a row meanwhile wins: it is left as it is.
@@ -124,19 +151,27 @@ def write(place: Place, changes: Sequence[tuple[Row, str]], key_id: str) -> set[
         return set()
     if connection.vendor == "postgresql":
         return _write_at_once(place, changes, key_id)
-    return {row.pk for row, new in changes if _write_one(place, row, new, key_id)}
+    return {row.pk for row, new, _frame in changes if _write_one(place, row, new, key_id)}
 
 
 @sensitive_variables()
-def require_written(ring: KeyRing, place: Place, written: set[UUID]) -> None:
+def require_written(ring: KeyRing, place: Place, changes: Iterable[Change], written: set[UUID]) -> None:
     """Read these rows back, and open them. Raises NotWritten for the first that is not what it should be."""
-    found = read(place, _among(place, written), after=None, size=len(written)) if written else []
-    missing = written - {row.pk for row in found}
-    for row in found:
-        if row.stated != ring.primary_id or not _opens(ring, place, row):
+    if not written:
+        return
+    found = {pk: (stored, stated) for pk, stored, stated in _as_they_stand(place, written)}
+    start = f"{ring.primary_id}$"
+    for row, _new, frame in changes:
+        if row.pk not in written:
+            continue
+        stored, stated = found.get(row.pk, (None, ""))
+        if stated != ring.primary_id or not (stored or "").startswith(start) or not _opens(ring, stored, frame):
             raise NotWritten(place, row.pk)
-    if missing:
-        raise NotWritten(place, missing.pop())
+
+
+def _as_they_stand(place: Place, keys: set[UUID]) -> "QuerySet[Any]":
+    """Key, ciphertext and stated key id of these rows, by a statement of its own."""
+    return _among(place, keys).order_by().values_list("pk", "stored", place.key_id)
 
 
 def _among(place: Place, keys: set[UUID]) -> "QuerySet[Any]":
@@ -155,19 +190,18 @@ def _joined(values: Iterable[object]) -> str:
     return ",".join(map(str, values))
 
 
-def _opens(ring: KeyRing, place: Place, row: Row) -> bool:
-    """Whether a row stands under the primary key and opens there."""
+def _opens(ring: KeyRing, stored: str, frame: bytes) -> bool:
     try:
-        ring.unseal(row.stored or "", place.context(row.pk, row.owner))
+        ring.require_open(stored, frame)
     except UnreadableSecret:
         return False
-    return key_id_of(row.stored or "") == ring.primary_id
+    return True
 
 
-def _write_at_once(place: Place, changes: Sequence[tuple[Row, str]], key_id: str) -> set[UUID]:
+def _write_at_once(place: Place, changes: Sequence[Change], key_id: str) -> set[UUID]:
     """PostgreSQL: every row of the batch in one statement."""
-    homes, rows = _joined(row.home for row, _new in changes), _joined(row.pk for row, _new in changes)
-    old, new = _joined(row.stored for row, _new in changes), _joined(new for _row, new in changes)
+    homes, rows = _joined(one.row.home for one in changes), _joined(one.row.pk for one in changes)
+    old, new = _joined(one.row.stored for one in changes), _joined(one.new for one in changes)
     with connection.cursor() as cursor:
         if place.beside is None:
             cursor.execute(_sql_within(place), [key_id, rows, old, new])

@@ -20,9 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import crew, keyring
 from accounts.flows import key_work
 from accounts.flows.key_work import Report, Step
-from accounts.keyring import UnreadableSecret
 from accounts.sealed import Place, places
-from accounts.sealed_rows import BATCH, fault_of, held, not_under, open_row, reachable, read, require_written, write
+from accounts.sealed_rows import BATCH, held, not_under, reachable, read, require_written, resealed, write
 
 Which = Callable[[Place, str], "QuerySet[Any]"]  # of a place and the id of the primary key: the rows to do
 
@@ -96,14 +95,7 @@ def _batch(place: Place, after: UUID | None, size: int, which: Which = not_under
     """Do the next rows; returns the last of them, None where there were none."""
     ring, adopting = keyring.current(), settings.MFA_ADOPT_FOREIGN_SECRETS
     rows = read(place, held(place, which(place, ring.primary_id)), after=after, size=size)
-    changes, faults = [], []
-    for row in rows:
-        try:
-            secret = open_row(ring, place, row, foreign=adopting)
-        except UnreadableSecret as error:
-            faults.append(fault_of(place, row, error))
-        else:
-            changes.append((row, ring.seal(secret, place.context(row.pk, row.owner))))
+    changes, faults = resealed(ring, place, rows, foreign=adopting)
     written = write(place, changes, ring.primary_id)
-    require_written(ring, place, written)
+    require_written(ring, place, changes, written)
     return Step(place.label, len(written), tuple(faults)), rows[-1].pk if rows else None

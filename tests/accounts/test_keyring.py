@@ -55,6 +55,11 @@ def site_keys(settings) -> list[str]:
 def reason_of(ciphertext: str, context: Context = HERE, *, ring: KeyRing = RING, adopt: bool = False) -> Reason:
     with pytest.raises(UnreadableSecret) as refusal:
         ring.unseal(ciphertext, context, adopt_foreign=adopt)
+    if isinstance(ciphertext, str) and "$" in ciphertext:  # what changes keys and what reads back are as strict
+        for way in (ring.reseal, ring.require_open):
+            with pytest.raises(UnreadableSecret) as same:
+                way(ciphertext, context.frame())
+            assert same.value.args == refusal.value.args
     return refusal.value.reason
 
 
@@ -445,6 +450,24 @@ def test_the_error_report_of_a_crash_shows_no_plaintext_and_no_key(site_keys, se
         assert refusal.value.reason in report
         for hidden in (SECRET, ciphertext, *site_keys):
             assert hidden not in report
+
+
+@pytest.mark.security(86)
+@given(text=any_text, context=contexts, key=st.sampled_from(KEYS))
+def test_what_is_sealed_anew_is_the_same_secret_under_the_first_key_in_the_same_context(text, context, key):
+    anew = RING.reseal(KeyRing([key]).seal(text, context), context.frame())
+    RING.require_open(anew, context.frame())
+    assert keyring.key_id_of(anew) == RING.primary_id
+    assert KeyRing(KEYS[:1]).unseal(anew, context) == text
+
+
+@pytest.mark.security(85)
+@pytest.mark.parametrize("stored", [None, 7, "", SECRET, "gAAAAAbare"])
+def test_what_names_no_key_is_not_sealed_anew(stored, site_keys, settings):
+    settings.MFA_ADOPT_FOREIGN_SECRETS = True
+    for way in (RING.reseal, RING.require_open):
+        with pytest.raises(UnreadableSecret, match="malformed"):
+            way(stored, HERE.frame())
 
 
 @pytest.mark.security(87)

@@ -4,13 +4,14 @@ import uuid
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.views.debug import ExceptionReporter
 
 from accounts import keyring, sealed_rows
 from accounts.flows import enrolment, rotation
 from accounts.key_errors import KeyWorkFailed, WrongKeys, WrongOrder
 from accounts.models import Binding, PendingEnrolment, RecoveryCode, Session, User
 from accounts.sealed import PENDING_TOTP, TOTP
-from accounts.sealed_rows import NotWritten, Row
+from accounts.sealed_rows import Change, NotWritten, Row
 from audit.kinds import Kind
 from tests.accounts.sealed_scene import (
     add_key,
@@ -216,7 +217,7 @@ def test_whoever_changed_a_row_meanwhile_wins(settings, database, change):
         new = Authenticator.objects.create(user=person, type="totp", data={"secret": "new"})
         Binding.objects.filter(pk=binding.pk).update(authenticator=new)
     new = keyring.seal(secret, TOTP.context(binding.pk, person.pk))
-    assert sealed_rows.write(TOTP, [(row, new)], "deadbeef") == set()
+    assert sealed_rows.write(TOTP, [Change(row, new, b"")], "deadbeef") == set()
     assert not Authenticator.objects.filter(data__secret=new).exists()
     assert Binding.objects.get().sealed_under == binding.sealed_under
 
@@ -229,23 +230,46 @@ def test_whoever_began_an_enrolment_anew_meanwhile_wins(settings, database):
     [row] = sealed_rows.read(PENDING_TOTP, PENDING_TOTP.rows(), after=None)
     new = keyring.seal("x", PENDING_TOTP.context(row.pk, person.pk))
     PendingEnrolment.objects.update(sealed="another")
-    assert sealed_rows.write(PENDING_TOTP, [(row, new)], "deadbeef") == set()
+    assert sealed_rows.write(PENDING_TOTP, [Change(row, new, b"")], "deadbeef") == set()
     assert PendingEnrolment.objects.get().sealed == "another"
     [row] = sealed_rows.read(PENDING_TOTP, PENDING_TOTP.rows(), after=None)
-    assert sealed_rows.write(PENDING_TOTP, [(row, new)], "deadbeef") == {row.pk}
+    assert sealed_rows.write(PENDING_TOTP, [Change(row, new, b"")], "deadbeef") == {row.pk}
     assert PendingEnrolment.objects.values_list("sealed", "sealed_under").get() == (new, "deadbeef")
 
 
 @BOTH
 def test_a_row_that_does_not_read_back_as_written_is_noticed(settings, database):
     person = next(iter(apps(1)))
-    ring, binding = keyring.current(), Binding.objects.get()
-    sealed_rows.require_written(ring, TOTP, {binding.pk})
-    damage(person, stored(person)[:-2])
-    with pytest.raises(NotWritten, match=str(binding.pk)):
-        sealed_rows.require_written(ring, TOTP, {binding.pk})
+    ring, rows = keyring.current(), sealed_rows.read(TOTP, TOTP.rows(), after=None)
+    changes, faults = sealed_rows.resealed(ring, TOTP, rows, foreign=False)
+    assert not faults
+    sealed_rows.require_written(ring, TOTP, changes, set())  # somebody else won: there is nothing to read back
+    as_it_stood, key = stored(person), {rows[0].pk}
+    for stands in (as_it_stood[:-2], as_it_stood.upper(), keyring.seal("x", TOTP.context(uuid.uuid4(), person.pk))):
+        sealed_rows.require_written(ring, TOTP, changes, key)
+        damage(person, stands)
+        with pytest.raises(NotWritten, match=str(rows[0].pk)):
+            sealed_rows.require_written(ring, TOTP, changes, key)
+        damage(person, as_it_stood)
+    Binding.objects.update(sealed_under="deadbeef")
     with pytest.raises(NotWritten):
-        sealed_rows.require_written(ring, TOTP, {uuid.uuid4()})
+        sealed_rows.require_written(ring, TOTP, changes, key)
+    Binding.objects.all().delete()
+    with pytest.raises(NotWritten):
+        sealed_rows.require_written(ring, TOTP, changes, key)
+
+
+@BOTH
+def test_a_row_under_the_old_key_does_not_count_as_written(settings, database):
+    person = next(iter(apps(1)))
+    rows = sealed_rows.read(TOTP, TOTP.rows(), after=None)
+    add_key(settings)
+    ring = keyring.current()
+    changes, _faults = sealed_rows.resealed(ring, TOTP, rows, foreign=False)
+    Binding.objects.update(sealed_under=ring.primary_id)
+    assert keyring.key_id_of(stored(person)) != ring.primary_id
+    with pytest.raises(NotWritten):
+        sealed_rows.require_written(ring, TOTP, changes, {rows[0].pk})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -257,7 +281,8 @@ def test_a_batch_that_does_not_read_back_is_undone_and_the_run_breaks_off(settin
 
     def spoil(place, changes, key_id):
         calls.append(len(changes))
-        return real(place, [(row, new[:-4] if len(calls) == 2 else new) for row, new in changes], key_id)
+        spoilt = [one._replace(new=one.new[:-4]) for one in changes] if len(calls) == 2 else changes
+        return real(place, spoilt, key_id)
 
     monkeypatch.setattr(rotation, "write", spoil)
     with pytest.raises(KeyWorkFailed, match="does not read back"):
@@ -267,6 +292,27 @@ def test_a_batch_that_does_not_read_back_is_undone_and_the_run_breaks_off(settin
     monkeypatch.undo()
     assert rotate()[0].done == 2
     assert everybody_gets_in(secrets)
+
+
+@pytest.mark.security(87)
+@pytest.mark.parametrize("fails", ["encrypt", "decrypt"])
+def test_the_error_report_of_a_batch_that_crashes_shows_no_secret(settings, monkeypatch, fails):
+    settings.DEBUG = False
+    secrets = apps(2)
+    held = [stored(person) for person in secrets]
+    add_key(settings)
+
+    def crash(self, token):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(keyring.Fernet, fails, crash)
+    with pytest.raises(RuntimeError) as crashed:
+        rotation._batch(TOTP, None, 10)
+    own = crashed.value.__traceback__.tb_next  # without the frame of this test, which knows the secrets
+    reporter = ExceptionReporter(None, RuntimeError, crashed.value, own)
+    report = reporter.get_traceback_html() + reporter.get_traceback_text()
+    assert "resealed" in report
+    assert not any(hidden in report for hidden in (*secrets.values(), *held, *settings.MFA_ENCRYPTION_KEYS))
 
 
 @pytest.mark.postgres

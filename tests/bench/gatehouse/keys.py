@@ -22,7 +22,7 @@ from accounts.flows.key_work import Report
 from accounts.keyring import KeyRing
 from accounts.models import Binding
 from accounts.sealed import TOTP
-from accounts.sealed_rows import BATCH, batches, not_under, open_row, read, write
+from accounts.sealed_rows import BATCH, Change, batches, not_under, open_row, read, write
 from tests.accounts.sealed_scene import apps, new_key
 
 AT_A_TIME: Final = 2000  # people, made in one transaction
@@ -100,7 +100,7 @@ def _updates_alone() -> float:
     done, spent = 0, 0.0
     for name in (NOBODYS, keyring.primary_key_id()):
         for rows in batches(TOTP):
-            changes = [(row, f"{name}${(row.stored or '').partition('$')[2]}") for row in rows]
+            changes = [Change(row, f"{name}${(row.stored or '').partition('$')[2]}", b"") for row in rows]
             start = time.perf_counter()
             with transaction.atomic():
                 done += len(write(TOTP, changes, name))

@@ -1,4 +1,4 @@
-"""Hand-written SELECTs over whole models: what the ORM would make, without composing the statement every time.
+"""Hand-written statements that read whole models: what the ORM would make, without composing the statement every time.
 
 For the few reads that most requests pay for. Composing a statement costs more than the database takes to answer
 it, so a `Select` is put together once per database; its rows become the instances that the ORM would make, with
@@ -53,6 +53,16 @@ class Select:
             self._prepared[alias] = _Prepared(alias, self)
         return self._prepared[alias]
 
+    def statement(self, columns: str) -> str:
+        return f"SELECT {columns} FROM {self.from_where}"  # noqa: S608  # nosec B608 (names from models)
+
+
+class Change(Select):
+    """`UPDATE <what follows> RETURNING <every column of the model>`: the rows as they stand after it."""
+
+    def statement(self, columns: str) -> str:
+        return f"UPDATE {self.from_where} RETURNING {columns}"  # noqa: S608  # nosec B608 (names from models)
+
 
 class _Prepared:
     """A `Select` in one database's spelling."""
@@ -76,7 +86,7 @@ class _Prepared:
         self.width = len(parts)
         vendor = connections[alias].vendor
         expressions = [one if isinstance(one, str) else one[vendor] for one in select.expressions]
-        self.sql = f"SELECT {', '.join([*parts, *expressions])} FROM {select.from_where}"  # noqa: S608  # nosec
+        self.sql = select.statement(", ".join([*parts, *expressions]))
 
     def adapted(self, parameters: Iterable[Any]) -> list[Any]:
         """The parameters as this database takes them."""

@@ -140,7 +140,7 @@ class SessionStore(DatabaseStore):
     def start_proving(self, person: User, proof: assurance.Proof) -> None:
         """Begin a sign-in: what an earlier person or attempt proved in this session counts no more."""
         self[PROVED_BY] = str(person.pk)
-        self.change(proofs=assurance.to_json([proof]), replacement_open=False, **VOID_GRANT)
+        self.change(proofs=assurance.to_json([proof]), browser=None, replacement_open=False, **VOID_GRANT)
 
     def prove(self, person: User, proof: assurance.Proof) -> None:
         """Add a proof to those of the same person; the newest of each authenticator is kept."""

@@ -66,15 +66,25 @@ def role_mark(person: User) -> str:
     return f"{person.role}+" if person.is_superuser else person.role
 
 
-def judge(session: "SessionStore", person: User, now: datetime | None = None, *, trusting: bool = True) -> Judgement:
+def judge(
+    session: "SessionStore",
+    person: User,
+    now: datetime | None = None,
+    *,
+    trusting: bool = True,
+    token: str | None = None,
+) -> Judgement:
     """Ask the engine about this session; two queries (rules, and what the person owns).
 
-    A third where the policy trusts browsers and this one is known, unless not `trusting`.
+    A third where the policy trusts browsers and this one is known, unless not `trusting`. `token` is what the browser
+    of a sign-in that begins calls itself: only where browsers are trusted is it looked up, and noted on the session.
     """
     now = now or timezone.now()
     found = facts.situation(person, session.proofs_of(person), signed_in_at=session.row.signed_in_at)
     seen = found.facts
     if trusting and found.rules is not None and found.rules.trusted_browser_days:
+        if token is not None:
+            browsers.recall(person, session, token)
         seen = replace(seen, trusted_since=browsers.trusted_since(person, session.row.browser))
     report = None if found.report is None else engine.decide(found.report, seen, now)
     return Judgement(engine.decide(found.rules, seen, now), found.rules, report)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import browser_cookie
 from accounts.allauth_compat import LoginStage
-from accounts.flows import browsers, sign_in
+from accounts.flows import sign_in
 from audit.kinds import Kind
 from audit.log import Outcome as EventOutcome
 from audit.log import record
@@ -33,8 +33,8 @@ class SecondFactorStage(LoginStage):
         if person is None:  # allauth pretends a login, so that nobody learns whether an address is known
             return None, True
         session: Any = self.request.session
-        browsers.recall(person, session, browser_cookie.token_in(self.request))
-        judgement = enforcement.judge(session, person, timezone.now())
+        token = browser_cookie.token_in(self.request)
+        judgement = enforcement.judge(session, person, timezone.now(), token=token)
         outcome = judgement.decision.outcome
         if outcome is Outcome.STEP_UP:
             sign_in.bind(self, person)

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -22,6 +22,7 @@ from accounts.errors import AccountsError
 from accounts.flows import people
 from accounts.models import Browser, User
 from accounts.policy import policy
+from accounts.rows import Change
 from audit import context
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
@@ -62,17 +63,28 @@ def remember(person: User, session: "SessionStore", token: str, *, is_first: boo
     """
     here = context.current()
     seen = {"agent": here.user_agent, "ip": here.ip or None, "last_seen_at": timezone.now()}
-    browser = Browser.objects.filter(person=person, digest=digest_of(token)).first() if token else None
+    browser = _seen_again(person, token, seen) if token else None
     if browser is None:
         token = token if token and Browser.objects.filter(digest=digest_of(token)).exists() else _new_token()
         browser = Browser.objects.create(person=person, digest=digest_of(token), **seen)
         if not is_first:
             _tell(person, browser, session)
     else:
-        Browser.objects.filter(pk=browser.pk).update(**seen)
         _end_what_is_void(person, browser)
     session.change(browser=browser.pk)
     return token
+
+
+def _seen_again(person: User, token: str, seen: dict[str, Any]) -> Browser | None:
+    """The person's browser of this token, noted as just used; None where they have no such browser."""
+    found = _SEEN.first(seen["agent"], seen["ip"], seen["last_seen_at"], person.pk, digest_of(token))
+    return None if found is None else found[0]
+
+
+_SEEN = Change(
+    f"{Browser._meta.db_table} SET agent = %s, ip = %s, last_seen_at = %s WHERE person_id = %s AND digest = %s",
+    **{Browser._meta.db_table: Browser},
+)
 
 
 def _end_what_is_void(person: User, browser: Browser) -> None:

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import Binding, Session, Tenant, User, WebAuthnCredential
-from accounts.rows import Select, attach
+from accounts.rows import Change, Select, attach
 from accounts.session_store import stored_key
 from tests.factories import UserFactory, enrol_totp, session_of
 
@@ -100,3 +100,21 @@ def test_all_gives_every_row_and_takes_ids_as_parameters():
     [(binding, credential)] = live.all(people[0].pk, timezone.now())
     assert binding == Binding.objects.get(person=people[0])
     assert credential is None
+
+
+def test_a_change_gives_the_row_as_it_stands_after_it():
+    key, person = signed_in_session()
+    moved = Change(
+        "accounts_session SET ip = %s, last_seen_at = %s WHERE session_key = %s AND person_id = %s",
+        accounts_session=Session,
+    )
+    now = timezone.now()
+    assert moved.first("192.0.2.9", now, key, UserFactory().pk) is None
+    (row,) = moved.first("192.0.2.9", now, key, person.pk)
+    assert (row.ip, row.last_seen_at) == ("192.0.2.9", now)
+    assert columns(row) == columns(Session.objects.get(session_key=key))
+
+
+@pytest.mark.postgres
+def test_a_change_gives_the_row_as_it_stands_after_it_on_postgresql():
+    test_a_change_gives_the_row_as_it_stands_after_it()

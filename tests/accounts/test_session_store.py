@@ -181,3 +181,12 @@ def test_a_touch_alone_does_not_replace_what_verified_the_user():
     session = session_of(person, Proof(method=Method.WEBAUTHN, at=timezone.now(), binding=key, user_verified=True))
     session.prove(person, Proof(method=Method.WEBAUTHN, at=timezone.now(), binding=key))
     assert [proof.user_verified for proof in session.proofs_of(person)] == [True, False]
+
+
+def test_a_sign_in_that_begins_anew_is_in_no_browser_yet():
+    person = UserFactory()
+    session = session_of(person)
+    session.change(browser=uuid.uuid4(), grant_security_version=1)
+    session.start_proving(person, Proof(method=Method.PASSWORD, at=timezone.now()))
+    session.save()
+    assert Session.objects.values_list("browser", "grant_security_version").get() == (None, None)

@@ -8,11 +8,9 @@ from allauth.account.internal.stagekit import clear_login, get_pending_stage
 from allauth.account.stages import EmailVerificationStage, LoginStage
 
 __all__ = [
-    "EMAIL_VERIFICATION_STAGE",
+    "EmailVerificationStage",
     "LoginStage",
     "clear_login",
     "get_pending_stage",
     "perform_login",
 ]
-
-EMAIL_VERIFICATION_STAGE = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__qualname__}"

@@ -3,6 +3,12 @@
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.models import EmailAddress
+
+from accounts.models import Tenant, User
+from accounts.rows import Select, attach
+
+_VERIFIED = "verified_address"
 
 
 class PasswordBackend(AuthenticationBackend):
@@ -17,3 +23,42 @@ class PasswordBackend(AuthenticationBackend):
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
         return False
+
+    def _authenticate_by_email(self, email: str, password: str) -> Any:
+        """Who has verified the address, with their tenant; else whose it may be. As allauth looks it up, in one SELECT.
+
+        That it is verified is noted on this very instance, so that the sign-in need not ask again
+        (`accounts.stages`).
+        """
+        found = _BY_ADDRESS.all(email.lower())
+        verified = [person for address, person, tenant in found if address.verified and _with(person, tenant)]
+        for person in verified or _unverified(email.lower(), found):
+            if self._check_password(person, password):
+                vars(person)[_VERIFIED] = email if verified else None
+                return person
+        return None
+
+
+def has_just_verified(person: User, address: str | None) -> bool:
+    """Whether this person was found by this address in this request, and had verified it."""
+    return address is not None and vars(person).get(_VERIFIED) == address
+
+
+def _with(person: User, tenant: Tenant) -> User:
+    attach(person, "tenant", tenant)
+    return person
+
+
+def _unverified(email: str, found: list[tuple[Any, ...]]) -> list[User]:
+    """Nobody verified the address: whose row names it, and who has it as their own."""
+    named = {_with(person, tenant) for _, person, tenant in found}
+    return [*named, *(person for person in User.objects.filter(email=email) if person not in named)]
+
+
+_BY_ADDRESS = Select(
+    f"{EmailAddress._meta.db_table} e JOIN {User._meta.db_table} p ON p.id = e.user_id"
+    f" JOIN {Tenant._meta.db_table} t ON t.id = p.tenant_id WHERE e.email = %s",
+    e=EmailAddress,
+    p=User,
+    t=Tenant,
+)

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.adapters import AccountAdapter, EncryptedMFAAdapter
-from accounts.allauth_compat import EMAIL_VERIFICATION_STAGE
 from accounts.assurance import Method
 from accounts.authenticators.webauthn_ceremonies import UserVerification
 from accounts.authenticators.webauthn_demands import KeyDemands
@@ -117,4 +116,4 @@ class PolicyAccountAdapter(AccountAdapter):
     """Puts the policy's second factor into the stages of a sign-in."""
 
     def get_login_stages(self) -> list[str]:
-        return [EMAIL_VERIFICATION_STAGE, "policies.stages.SecondFactorStage"]
+        return ["accounts.stages.VerifiedAddressStage", "policies.stages.SecondFactorStage"]

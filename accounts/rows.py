@@ -61,7 +61,7 @@ class Change(Select):
     """`UPDATE <what follows> RETURNING <every column of the model>`: the rows as they stand after it."""
 
     def statement(self, columns: str) -> str:
-        return f"UPDATE {self.from_where} RETURNING {columns}"  # noqa: S608  # nosec B608 (names from models)
+        return f"UPDATE {self.from_where} RETURNING {columns}"  # nosec B608 (names from models)
 
 
 class _Prepared:

@@ -1,5 +1,7 @@
 """Django sessions on our own table: one SELECT brings session, person and tenant.
 
+While a sign-in is under way, the same SELECT brings whose it is: as `proving`, never as the session's person.
+
 `SESSION_ENGINE` names this module. Invariants:
 
 * A save writes the session's data and the columns this request changed, nothing else: a grant, a proof or an
@@ -76,6 +78,7 @@ class SessionStore(DatabaseStore):
         super().__init__(session_key)
         self._row: Session | None = None
         self._joined_person: User | None = None
+        self._proving: User | None = None
         self._changed: set[str] = set()
 
     @classmethod
@@ -99,13 +102,22 @@ class SessionStore(DatabaseStore):
         self._get_session()
         return self._joined_person
 
+    @property
+    def proving(self) -> User | None:
+        """Whose sign-in was under way when this session was loaded, with the tenant attached; no query.
+
+        A hint that saves a look-up, not believed by itself: the session's data says whose sign-in it is.
+        """
+        self._get_session()
+        return self._proving
+
     def load(self) -> dict[str, Any]:
         """Session, person and tenant in one hand-written SELECT; an unknown, ended or expired key is empty."""
         found = _read(stored_key(self.session_key)) if self.session_key else None
         if found is None:
             self._session_key = None
             return {}
-        self._row, self._joined_person = found
+        self._row, self._joined_person, self._proving = found
         return self.decode(self._row.session_data)
 
     def encode(self, session_dict: dict[str, Any]) -> str:
@@ -140,7 +152,9 @@ class SessionStore(DatabaseStore):
     def start_proving(self, person: User, proof: assurance.Proof) -> None:
         """Begin a sign-in: what an earlier person or attempt proved in this session counts no more."""
         self[PROVED_BY] = str(person.pk)
-        self.change(proofs=assurance.to_json([proof]), browser=None, replacement_open=False, **VOID_GRANT)
+        self._proving = None
+        began: dict[str, Any] = {"proving": person.pk, "browser": None, "replacement_open": False}
+        self.change(proofs=assurance.to_json([proof]), **began, **VOID_GRANT)
 
     def prove(self, person: User, proof: assurance.Proof) -> None:
         """Add a proof to those of the same person; the newest of each authenticator is kept."""
@@ -222,7 +236,7 @@ class SessionStore(DatabaseStore):
         self.delete()
         self.clear()
         self._session_key = None
-        self._row = self._joined_person = None
+        self._row = self._joined_person = self._proving = None
         self._changed.clear()
 
     def delete(self, session_key: str | None = None) -> None:
@@ -284,7 +298,7 @@ def again(session: SessionStore) -> SessionStore:
     found = SessionStore()
     read = None if key is None else _read(key)
     if read is not None:
-        found._row, found._joined_person = read
+        found._row, found._joined_person, found._proving = read
         found._session_cache = found.decode(read[0].session_data)  # where Django's dictionary keeps what it loaded
     return found
 
@@ -304,14 +318,14 @@ VOID_GRANT: dict[str, Any] = {
 def end(sessions: Any) -> int:
     """End every session of a queryset at once; returns how many were alive."""
     alive: int = sessions.filter(ended_at=None).update(
-        ended_at=timezone.now(), session_data="", proofs=[], replacement_open=False, **VOID_GRANT
+        ended_at=timezone.now(), session_data="", proofs=[], proving=None, replacement_open=False, **VOID_GRANT
     )
     return alive
 
 
 _JOINED = Select(
     f"{Session._meta.db_table} s"
-    f" LEFT JOIN {User._meta.db_table} p ON p.id = s.person_id"
+    f" LEFT JOIN {User._meta.db_table} p ON p.id = COALESCE(s.person_id, s.proving)"
     f" LEFT JOIN {Tenant._meta.db_table} t ON t.id = p.tenant_id"
     " WHERE s.session_key = %s AND s.expire_date > %s AND s.ended_at IS NULL",
     s=Session,
@@ -320,16 +334,18 @@ _JOINED = Select(
 )
 
 
-def _read(key: str) -> tuple[Session, User | None] | None:
-    """Session, person and tenant of a live session, by its stored key."""
+def _read(key: str) -> tuple[Session, User | None, User | None] | None:
+    """A live session by its stored key, its person, and else whose sign-in is under way in it; each with the tenant."""
     found = _JOINED.first(key, timezone.now())
     if found is None:
         return None
     row, person, tenant = found
     if person is not None:
         attach(person, "tenant", tenant)
-        attach(row, "person", person)
-    return row, person
+    if row.person_id is None:
+        return row, None, person
+    attach(row, "person", person)
+    return row, person, None
 
 
 def _sort(proof: assurance.Proof) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ class VerifiedAddressStage(EmailVerificationStage):
     """
 
     def handle(self) -> Any:
-        if self.login.user is not None and has_just_verified(self.login.user, self.login.email):
+        person: Any = self.login.user
+        if person is not None and has_just_verified(person, self.login.email):
             return None, True
-        return super().handle()
+        return super().handle()  # type: ignore[no-untyped-call]

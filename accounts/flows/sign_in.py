@@ -88,7 +88,7 @@ def pending(request: HttpRequest) -> Any | None:
 
 
 def _pending(request: HttpRequest) -> Any | None:
-    stage = allauth_compat.get_pending_stage(request)
+    stage = allauth_compat.get_pending_stage(request, cast("SessionStore", request.session).proving)
     if stage is None or stage.key != SECOND_FACTOR_STAGE or stage.login.user is None:
         return None
     person = cast("User", stage.login.user)

@@ -18,8 +18,8 @@ class Session(AbstractBaseSession):
     """One browser's session. Written by `accounts.session_store.SessionStore` alone.
 
     `proofs` is what this session proved (see `accounts.assurance`); strength derives from it and from nothing
-    else. `browser` is the id of the person's `Browser`. The `grant_*` columns are the gate's last *allow*, void as soon
-    as one of its inputs changed.
+    else. `proving` is whose sign-in was last under way in it: nobody is signed in by that. `browser` is the id of the
+    person's `Browser`. The `grant_*` columns are the gate's last *allow*, void as soon as one of its inputs changed.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -35,6 +35,7 @@ class Session(AbstractBaseSession):
     last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=300, blank=True)
+    proving = models.UUIDField(null=True)
     browser = models.UUIDField(null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
     proofs = models.JSONField(_("proved"), default=list)

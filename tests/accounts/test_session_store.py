@@ -190,3 +190,42 @@ def test_a_sign_in_that_begins_anew_is_in_no_browser_yet():
     session.start_proving(person, Proof(method=Method.PASSWORD, at=timezone.now()))
     session.save()
     assert Session.objects.values_list("browser", "grant_security_version").get() == (None, None)
+
+
+def under_way(person: User) -> SessionStore:
+    """The session of a sign-in of this person, as the next request finds it."""
+    return SessionStore(session_of(person).session_key)
+
+
+@pytest.mark.security(59)
+def test_whose_sign_in_is_under_way_comes_along_and_is_not_signed_in(django_assert_num_queries):
+    person = UserFactory()
+    session = under_way(person)
+    with django_assert_num_queries(1):
+        assert session.proving == person
+        assert session.proving.tenant.policy_version == 1
+        assert (session.person, session.row.person_id, person_of(session)) == (None, None, None)
+    assert session.row.status == "pending"
+
+
+@pytest.mark.security(59)
+def test_of_a_session_that_is_somebodys_nobody_is_under_way():
+    person, other = UserFactory(), UserFactory()
+    key = signed_in(person).session_key
+    Session.objects.update(proving=other.pk)
+    session = SessionStore(key)
+    assert (session.person, session.proving) == (person, None)
+
+
+def test_nobody_is_under_way_in_a_sign_in_that_began_anew_or_a_session_that_ended():
+    person, other = UserFactory(), UserFactory()
+    session = under_way(person)
+    assert session.proving == person
+    session.start_proving(other, Proof(method=Method.PASSWORD, at=timezone.now()))
+    assert session.proving is None
+    session.save()
+    again = SessionStore(session.session_key)
+    assert again.proving == other
+    again.flush()
+    assert again.proving is None
+    assert Session.objects.get(public_id=session.row.public_id).proving is None

@@ -1,10 +1,13 @@
 """From a password to a session: what is asked, what is kept, what ends it half-way."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.conf import settings as site_settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Binding, Session, User, WebAuthnCredential
@@ -199,6 +202,40 @@ def test_a_change_of_its_footing_ends_a_sign_in_half_way(client, person, change)
     response = give_code(client, next_code(secret))
     assert response["Location"].startswith(LOGIN)
     assert not Session.objects.filter(person=person, ended_at=None).exclude(signed_in_at=None).exists()
+
+
+@pytest.mark.security(60)
+def test_a_sign_in_half_way_is_read_with_its_session_and_asks_for_nobody_else(client, person):
+    enrol_totp(person)
+    give_password(client, person)
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(SECOND).status_code == 200
+    read = [one["sql"] for one in captured]
+    assert read[0].startswith("SELECT s.")
+    assert not [one for one in read if 'FROM "accounts_user"' in one or 'FROM "accounts_tenant"' in one]
+
+
+@pytest.mark.security(59, 60)
+def test_whose_sign_in_it_is_says_the_sessions_data_alone(client, person):
+    """Whoever could write the column makes nobody else of a sign-in: it is a hint that saves a look-up."""
+    secret, other = enrol_totp(person), UserFactory(tenant=person.tenant)
+    enrol_totp(other)
+    give_password(client, person)
+    for planted in (other.pk, uuid.uuid4(), None):
+        Session.objects.filter(session_key=stored_key(key_of(client))).update(proving=planted)
+        assert client.get(SECOND).context["person"] == person
+        assert client.get(reverse("home"))["Location"].startswith(LOGIN)
+    give_code(client, next_code(secret))
+    row = Session.objects.get(session_key=stored_key(key_of(client)))
+    assert row.person == person
+
+
+def test_a_sign_in_that_waited_for_too_long_begins_anew(client, person, monkeypatch):
+    secret = enrol_totp(person)
+    give_password(client, person)
+    monkeypatch.setattr("allauth.account.app_settings.AppSettings.LOGIN_TIMEOUT", 0)
+    assert give_code(client, next_code(secret))["Location"].startswith(LOGIN)
+    assert "account_login" not in client.session
 
 
 def test_a_recovery_code_lets_in_and_opens_one_replacement(client, person):

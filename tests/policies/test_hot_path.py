@@ -14,9 +14,6 @@ from policies import enforcement
 from tests.factories import PASSWORD, TenantFactory, UserFactory, enrol_totp, next_code, verified_client
 
 pytestmark = pytest.mark.django_db
-WHY = "35 and 36 statements, three fewer on PostgreSQL: docs/benchmarks.md, what a sign-in costs"
-MISSED = pytest.mark.xfail(strict=True, raises=AssertionError, reason=WHY)
-MISSED_ON_SQLITE = pytest.mark.xfail("connection.vendor == 'sqlite'", strict=True, raises=AssertionError, reason=WHY)
 
 
 @pytest.fixture
@@ -75,13 +72,11 @@ def test_a_sign_in_writes_the_person_once_and_tells_nobody_of_a_known_browser(si
     assert notices == 0
 
 
-@MISSED
 def test_a_sign_in_from_a_known_browser_is_no_dearer(signed_in_again):
     statements, _notices = signed_in_again
     assert len(statements) <= 32, "\n".join(statements)
 
 
-@MISSED_ON_SQLITE
 def test_a_sign_in_by_password_and_code_is_thirty_two_statements_in_all_the_first_time():
     person = UserFactory(tenant=TenantFactory())
     secret = enrol_totp(person)

@@ -51,6 +51,9 @@ class _Verdict(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
+_Found = tuple[_Verdict, tuple[Method, ...]]
+
+
 class _Evidence(NamedTuple):
     """A session's proofs: of who signed in, of second factors within their lifetime, and of those run out."""
 
@@ -82,7 +85,7 @@ def decide(rules: Rules | None, facts: Facts, now: datetime) -> Decision:
         deadline=deadline_of(rules, facts) if _speaks_of_grace(outcome, reasons) else None,
         satisfied_by=ways,
         policy_version=rules.version,
-        valid_until=_valid_until(rules, facts, verdict, now),
+        valid_until=_valid_until(rules, facts, (verdict, ways), now),
     )
 
 
@@ -262,8 +265,17 @@ def _ways_out(rules: Rules, facts: Facts, evidence: _Evidence, outcome: Outcome,
     return in_order(rules, enough)
 
 
-def _valid_until(rules: Rules, facts: Facts, verdict: _Verdict, now: datetime) -> datetime | None:
-    """The first moment at which time alone changes the verdict, found by judging at each that could.
+def _is_changed(rules: Rules, facts: Facts, found: _Found, moment: datetime) -> bool:
+    """Whether the verdict or its ways out differ at a moment: what would do in grace alone is none afterwards."""
+    verdict, ways = found
+    evidence = _evidence(rules, facts, moment)
+    if _judge(rules, facts, evidence, moment) != verdict:
+        return True
+    return _ways_out(rules, facts, evidence, verdict.outcome, moment) != ways
+
+
+def _valid_until(rules: Rules, facts: Facts, found: _Found, now: datetime) -> datetime | None:
+    """The first moment at which time alone changes the verdict or its ways out, found by judging at each that could.
 
     Of several proofs by one authenticator only the last to run out could; a proof from ahead always may, and so
     does a version that goes out of force unless it is confirmed.
@@ -274,7 +286,7 @@ def _valid_until(rules: Rules, facts: Facts, verdict: _Verdict, now: datetime) -
     last = {(proof.method, proof.binding, proof.user_verified): proof.at for proof in seen}
     ends = [at + rules.second_factor_lifetime for (method, *_), at in last.items() if method in SECOND_FACTORS]
     moments = sorted([moment for moment in (*ends, *_ends_of(rules, facts)) if moment and moment > now])
-    changes = (one for one in moments if _judge(rules, facts, _evidence(rules, facts, one), one) != verdict)
+    changes = (one for one in moments if _is_changed(rules, facts, found, one))
     until = [*islice(changes, 1), *ahead, *([rules.in_force_until] if rules.in_force_until else [])]
     return min(until, default=None)
 

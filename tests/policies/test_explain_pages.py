@@ -144,7 +144,7 @@ def test_the_second_factor_page_asks_the_policy_once(person: User, django_assert
     app_of(person)
     client = pending(person)
     client.get(SECOND)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(4):
         client.get(SECOND)
 
 

@@ -112,6 +112,32 @@ def test_a_factor_that_is_enrolled_ends_the_trust_in_every_browser(since: timede
     assert outcome is (Outcome.STEP_UP if since > 0 * TICK else Outcome.ALLOW)
 
 
+@pytest.mark.security(67)
+@pytest.mark.parametrize(
+    ("rule", "person", "days"),
+    [
+        ("required trusting", "totp", 30),
+        ("required trusting-for-a-day", "totp", 1),
+        ("required", "totp", 0),
+        ("always trusting", "totp", 0),
+        ("required trusting", "", 0),
+        ("required trusting without-her-until-soon", "", 30),
+        ("required trusting without-her-until-now", "", 0),
+        ("required trusting keys", "key", 0),
+        ("required trusting but-no-users", "totp", 0),
+        ("required trusting emergency", "key", 0),
+        ("required trusting another-emergency", "key", 30),
+        ("required trusting for-ten-minutes", "totp", 0),
+        ("-", "totp", 0),
+    ],
+)
+def test_trust_is_offered_for_as_long_as_the_policy_honours_it(rule: str, person: str, days: int) -> None:
+    """Where no second factor is owed, a browser may be trusted for the time when one is."""
+    assert (
+        engine.days_of_trust(rules_in(rule), facts_in(person, "password totp" if "totp" in person else ""), NOW) == days
+    )
+
+
 class TestTime:
     """`valid_until` and `deadline` at their edges."""
 

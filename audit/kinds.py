@@ -133,6 +133,7 @@ class Kind(StrEnum):
     ADMIN_REFUSED = "admin:refused"
     EXPORT_BEGUN = "export:begun"
     EXPORT_STOPPED = "export:stopped"
+    RECORD_LOOKED_THROUGH = "record:looked_through"
     RECORD_EXPORT_BEGUN = "record_export:begun"
     RECORD_EXPORT_FINISHED = "record_export:finished"
     RECORD_EXPORT_STOPPED = "record_export:stopped"

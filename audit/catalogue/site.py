@@ -89,6 +89,11 @@ _administration(
     digest=TEXT,
     key=TEXT,
 )
+_administration(
+    Kind.RECORD_LOOKED_THROUGH,
+    _("%(actor)s looked through the record."),
+    asked=PERSONAL_DOCUMENT,
+)
 _export = {"export": ID, "format": TEXT, "events": NUMBER}
 _administration(
     Kind.RECORD_EXPORT_BEGUN,

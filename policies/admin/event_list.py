@@ -12,23 +12,27 @@ from accounts.models import Tenant
 from audit import reading
 from audit.selections import Format
 from policies.admin.paged_list import PagedList
-from policies.evidence.asked import Asked, selection_of
+from policies.evidence.asked import Asked, selection_in, tenants_asked
 
 UNREAD = ("salts", "digests", "prev_hash", "hash", "mac", "key_id")  # columns that no list shows
 
 
 class EventList(PagedList):
-    """A page of events, each with the name of its tenant where the list shows it. `asked` is what is asked for."""
+    """A page of events, each with the name of its tenant where the list shows it.
+
+    `asked` is what is asked for, `tenants` the ids of the tenants among that.
+    """
 
     key = "id"
     formats = tuple(Format)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """The selection is read by `following` and `preceding`; Django's own way to the rows stays without any."""
-        self.asked = Asked.of(request.GET)
+        self.asked, reader = Asked.of(request.GET), person_of(request)
         self.selection = reading.Selection()
         super().get_queryset(request, exclude_parameters)
-        self.selection = selection_of(self.asked, seen_by=person_of(request), now=timezone.now())
+        self.tenants = tenants_asked(self.asked, seen_by=reader)
+        self.selection = selection_in(self.tenants, self.asked, seen_by=reader, now=timezone.now())
         self.by_key = True
         return self.root_queryset.none()
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin import labels
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.models import Tenant
+from accounts.session_store import SessionStore
 from audit.declarations import Outcome, Severity
 from audit.models import AuditEvent
 from policies.admin import event_export_pages, event_page
@@ -27,6 +28,7 @@ from policies.admin.event_filters import (
     TenantFilter,
 )
 from policies.admin.event_list import EventList
+from policies.flows import looks
 
 PILLS: Final = {Outcome.OK.value: "ok", Outcome.REFUSED.value: "grace", Outcome.FAILED.value: "bad"}
 SEVERITIES: Final[dict[Severity, str | Promise]] = {
@@ -60,6 +62,15 @@ class AuditEventAdmin(ScopedAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[EventList]:
         return EventList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """What was found is shown once it is recorded that somebody looks."""
+        found = super().changelist_view(request, extra_context)
+        shown = getattr(found, "context_data", None) or {}
+        if isinstance(listed := shown.get("cl"), EventList):
+            session: SessionStore = request.session  # type: ignore[assignment]
+            looks.looked_through(listed.asked, listed.tenants, actor=person_of(request), session=session)
+        return found
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -65,11 +65,23 @@ class Asked:
 
 
 def selection_of(asked: Asked, *, seen_by: User, now: datetime) -> Selection:
-    """The events that are asked for, of those that this person may read.
+    """The events that are asked for, of those that this person may read."""
+    return selection_in(tenants_asked(asked, seen_by=seen_by), asked, seen_by=seen_by, now=now)
+
+
+def tenants_asked(asked: Asked, *, seen_by: User) -> list[UUID] | None:
+    """The ids of the tenants that are asked for; None where that is not asked, or needs not be: of one's own."""
+    if not asked.tenant or not seen_by.is_superuser:
+        return None
+    return list(tenants_called(asked.tenant).values_list("pk", flat=True))
+
+
+def selection_in(named: list[UUID] | None, asked: Asked, *, seen_by: User, now: datetime) -> Selection:
+    """As `selection_of`, with the tenants (`tenants_asked`) known.
 
     The first of several branches is taken from whatever finds the fewest events; the rest are conditions.
     """
-    kinds, tenants, person, found = _kinds(asked), _tenants(asked, seen_by), _person(asked), _found(asked.q, seen_by)
+    kinds, tenants, person, found = _kinds(asked), _tenants(named), _person(asked), _found(asked.q, seen_by)
     conditions = events_seen_by(seen_by) & between(*_span(asked, now))
     if asked.outcome in set(Outcome):
         conditions &= Q(outcome=asked.outcome)
@@ -107,11 +119,10 @@ def kinds_about(category: str | None) -> list[str]:
     return sorted(kind for kind, declared in CATALOGUE.items() if category in {None, declared.category})
 
 
-def _tenants(asked: Asked, seen_by: User) -> tuple[Q, ...] | None:
-    """Of one's own tenant nothing needs to be asked; of very many, their events are read as they come."""
-    if not asked.tenant or not seen_by.is_superuser:
+def _tenants(ids: list[UUID] | None) -> tuple[Q, ...] | None:
+    """A branch for each; of very many, their events are read as they come."""
+    if ids is None:
         return None
-    ids = list(tenants_called(asked.tenant).values_list("pk", flat=True))
     if len(ids) > MOST_TENANTS:
         return (Q(tenant_id__in=ids),)
     return tuple(Q(tenant_id=pk) for pk in ids)

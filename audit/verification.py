@@ -4,6 +4,7 @@ A span begins with the stored hash of the event before it, and ends with one tha
 meet, both must be the same, so that together they prove the chain.
 """
 
+import gc
 import multiprocessing
 import re
 from collections import deque
@@ -24,7 +25,7 @@ from audit.damage import Damage, Finding
 from audit.row import Row
 from audit.rows import Head
 
-SPAN: Final = 20_000  # events
+SPAN: Final = 10_000  # events
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -105,7 +106,8 @@ def _looks(spans: Iterator[Span], processes: int) -> Iterator[Looked]:
         yield from map(look, spans)
         return
     _disconnect()  # a connection must not be shared, nor a pool's threads be forked
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork")) as pool:
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(processes, mp_context=fork, initializer=gc.freeze) as pool:
         pool.submit(int).result()  # forks them all, before this process connects again
         waiting: deque[Future[Looked]] = deque()
         for span in spans:
@@ -140,7 +142,8 @@ def _step(chain_id: UUID, number: int, upto: int, previous: str, ring: Mapping[s
     if raw_rows.are_there():
         upto = min(number + raw_rows.PAGE, upto)
         page = raw_rows.read(chain_id, number, upto)
-        number, previous = quick.certain(page, number, previous, quick.sealers(ring))
+        seals = quick.sealers(ring)
+        number, previous = quick.certain(page, chain_id, number=number, previous=previous, seals=seals)
     return _judge(chain_id, number, upto, previous, ring) if number < upto else (number, previous, None)
 
 

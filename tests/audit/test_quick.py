@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,6 @@ from audit.damage import Damage, Finding
 from audit.kinds import Kind
 from audit.log import record
 from audit.models import AuditEvent
-from audit.row import Row
 from tests.audit.evidence import HOSTILE, events_of
 from tests.audit.test_verification import FIELDS, LENGTH, edit, raw, shift, sql, told, undone
 
@@ -44,8 +44,12 @@ def both(hostile_chain: UUID) -> tuple[Finding | None, Finding | None]:
 
 def certain(hostile_chain: UUID) -> int:
     """How many events of the chain are found whole quickly, from its beginning."""
-    page = raw_rows.read(hostile_chain, 0, 100)
-    return quick.certain(page, 0, chain.GENESIS, quick.sealers(keys.by_id()))[0]
+    return quickly(raw_rows.read(hostile_chain, 0, 100), hostile_chain)
+
+
+def quickly(page: list[str], of: UUID) -> int:
+    seals = quick.sealers(keys.by_id())
+    return quick.certain(page, of, number=0, previous=chain.GENESIS, seals=seals)[0]
 
 
 @pytest.mark.security(88)
@@ -149,35 +153,71 @@ def test_a_doubt_costs_a_page_and_no_more(
         assert verdict(hostile_chain) is None
 
 
+OTHER: dict[str, Any] = {"UUIDField": uuid4(), "DateTimeField": datetime(2026, 1, 1, tzinfo=UTC), "JSONField": {"x": 1}}
+
+
+@pytest.mark.security(88)
+@pytest.mark.parametrize("column", sorted(FIELDS.keys() - {"chain", "sequence"}))
+def test_whatever_is_written_into_a_column_is_not_found_whole_quickly(hostile_chain: UUID, column: str) -> None:
+    kind = type(FIELDS[column]).__name__
+    for value in (OTHER[kind],) if kind in OTHER else (7,) if kind.startswith("Positive") else ("", "x", "5a7b9c0d"):
+        with undone():
+            edit(hostile_chain, 7, **{column: value})
+            events = events_of(hostile_chain)
+            changed = getattr(events[6], column) == value
+            assert changed
+            found, slow = both(hostile_chain)
+            assert found == slow
+            assert (found is None) == (certain(hostile_chain) > 6)
+
+
+@pytest.mark.security(88)
+def test_signs_that_part_columns_hide_nothing(hostile_chain: UUID) -> None:
+    """What one column lacks, another may not hold: side by side they would be the same text."""
+    with undone():
+        before = raw_rows.read(hostile_chain, 0, 100)
+        sql("ALTER TABLE audit_auditevent ALTER target_type DROP NOT NULL, ALTER target_id TYPE text")
+        move = "UPDATE audit_auditevent SET target_type = NULL, actor_label = actor_label || %s || target_type"
+        assert sql(f"{move} WHERE chain = %s AND sequence = 4", raw_rows.FIELD, hostile_chain) == 1
+        assert raw_rows.read(hostile_chain, 0, 100) == before[:3]
+        found, slow = both(hostile_chain)
+        assert found == slow is not None
+
+
 def test_every_column_of_an_event_is_spelt(hostile_chain: UUID) -> None:
     [first, *_] = raw_rows.read(hostile_chain, 0, 100)
     event = AuditEvent.objects.get(chain=hostile_chain, sequence=1)
-    assert len(first) == len(FIELDS)
-    assert (first[0], first[5], first[-1]) == (str(event.pk), event.kind, event.key_id)
-    assert json.loads(first[16]) == event.payload
+    found = dict(zip(raw_rows.COLUMNS, first.split(raw_rows.FIELD), strict=True))
+    assert {*found, "chain"} == FIELDS.keys()
+    assert (found["id"], found["kind"], found["key_id"]) == (str(event.pk), event.kind, event.key_id)
+    assert json.loads(found["payload"]) == event.payload
 
 
-NAMES = list(Row.__slots__)
-
-
-def sealed_by_somebody_with_the_key(row: raw_rows.RawRow, **changes: str) -> raw_rows.RawRow:
+def sealed_by_somebody_with_the_key(record: str, chain_id: UUID, **changes: str) -> str:
     """The first event with other texts, hashed and sealed over what stands there, canonical or not."""
-    found = dict(zip(NAMES, row, strict=True)) | changes
+    found = dict(zip(raw_rows.COLUMNS, record.split(raw_rows.FIELD), strict=True)) | changes
     salts, digests, payload = (json.loads(found[name]) for name in ("salts", "digests", "payload"))
     if salts:
         given = found["salts"].split('"')[3::4]
         for salt, name in zip(given, salts, strict=True):
-            digests[name] = hashlib.sha256(
-                f"{salt}\0{name}\0{json.dumps(found[name], ensure_ascii=False)}".encode()
-            ).hexdigest()
+            value = found[name] if name in found else payload.get(name.removeprefix(chain.PAYLOAD), "x")
+            digests[name] = hashlib.sha256(f"{salt}\0{name}\0{chain.to_json(value)}".encode()).hexdigest()
         found["digests"] = json.dumps(digests)
-    hashed = {name: found[name] for name in ("actor_id", "chain", "form", "id", "kind", "outcome", "request_id")}
-    hashed |= {name: found[name] for name in ("sequence", "target_id", "target_type", "tenant_id")}
-    hashed |= {"at": found["at"][:-2], "digests": digests, "payload": payload}
+    hashed: dict[str, Any] = {name: found[name] for name in ("actor_id", "id", "kind", "outcome", "request_id")}
+    hashed |= {name: found[name] for name in ("target_id", "target_type", "tenant_id")}
+    hashed |= {"form": int(found["form"]), "sequence": int(found["sequence"]), "chain": str(chain_id)}
+    hashed |= {"at": f"{found['at'].replace(' ', 'T', 1):0<26}Z", "digests": digests}
+    gone = {name.removeprefix(chain.PAYLOAD) for name in salts}
+    hashed["payload"] = {name: payload[name] for name in payload if name not in gone} if gone else payload
+    if payload == {"a": {"b": "x"}}:
+        hashed["payload"] = {"a": {}}  # as if the personal value stood a level higher
     text = json.dumps(hashed, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    found["hash"] = chain.link(chain.GENESIS, text.encode())
+    found["hash"] = chain.link(found["prev_hash"], text.encode())
     found["mac"] = chain.authenticate(keys.primary().secret, found["hash"])
-    return tuple(found[name] for name in NAMES)
+    return raw_rows.FIELD.join(found[name] for name in raw_rows.COLUMNS)
+
+
+SALT = "5a" * 16
 
 
 @pytest.mark.security(88)
@@ -186,23 +226,69 @@ def sealed_by_somebody_with_the_key(row: raw_rows.RawRow, **changes: str) -> raw
     [
         ({}, 1),
         ({"request_id": HOSTILE}, 1),
-        ({"ip": "192.0.2.1", "salts": '{"ip": "x"}'}, 1),
+        ({"request_id": "%s"}, 1),
+        ({"ip": "192.0.2.1", "salts": f'{{"ip": "{SALT}"}}'}, 1),
+        ({"ip": "\u00e9", "salts": f'{{"ip": "{SALT}"}}'}, 1),
+        ({"ip": '"%s\\', "salts": f'{{"ip": "{SALT}"}}'}, 1),
+        ({"payload": '{"b": "x", "a": 1}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
+        ({"payload": '{"a": 1, "b": "x", "c": []}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
+        ({"payload": '{"b": "x"}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
+        ({"payload": '{"b": 7, "c": true}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
+        ({"payload": '{"a": {"b": "y"}, "b": {"c": "x"}}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
+        ({"payload": '{"a\\"b": "y", "b": "x"}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
+        ({"payload": '{"b": "\\"", "c": ", \\"b\\": \\""}', "salts": f'{{"payload.b": "{SALT}"}}'}, 1),
         ({"request_id": "e\u0301"}, 0),
-        ({"at": "0044-03-15T00:00:00.000000ZAD"}, 0),
+        ({"at": "0044-03-15 00:00:00.000000"}, 0),
+        ({"at": "4000-03-15 00:00:00.123 BC"}, 0),
+        ({"at": "20260-03-15 00:00:00.12345"}, 0),
         ({"payload": "[]"}, 0),
         ({"payload": '{"failures": 9007199254740993}'}, 0),
         ({"payload": '{"failures": 1.5}'}, 0),
         ({"payload": '{"x": "e\u0301"}'}, 0),
+        ({"payload": '{"b": "e\u0301"}', "salts": f'{{"payload.b": "{SALT}"}}'}, 0),
+        ({"payload": '{"b": 1.5}', "salts": f'{{"payload.b": "{SALT}"}}'}, 0),
+        ({"ip": "192.0.2.1", "salts": '{"ip": "x"}'}, 0),  # no salt of ours: looked at properly
         ({"ip": "192.0.2.1", "salts": '{"ip": ["x"]}'}, 0),
-        ({"ip": "192.0.2.1", "salts": '{"ip": "x\\\\y"}'}, 0),
-        ({"ip": "", "salts": '{"ip": "x"}'}, 0),
-        ({"ip": "e\u0301", "salts": '{"ip": "x"}'}, 0),
+        ({"ip": "192.0.2.1", "salts": f'{{"ip": "{SALT[:-2]}\\\\"}}'}, 0),
+        ({"ip": "", "salts": f'{{"ip": "{SALT}"}}'}, 0),
+        ({"salts": f'{{"payload": "{SALT}"}}'}, 0),
+        ({"salts": f'{{"kind": "{SALT}"}}'}, 0),
+        ({"payload": '{"a": {"b": "x"}}', "salts": f'{{"payload.b": "{SALT}"}}'}, 0),
+        ({"ip": "e\u0301", "salts": f'{{"ip": "{SALT}"}}'}, 0),
+        ({"ip": "\n\u0301", "salts": f'{{"ip": "{SALT}"}}'}, 0),
     ],
 )
 def test_what_has_no_canonical_form_is_never_found_whole_quickly(changes: dict[str, str], whole: int) -> None:
     """Even where somebody with the key sealed it."""
     record(Kind.KEY_VERIFIED, tenant=(tenant := uuid4()), key="x", opened=1, unreadable=0)
-    [row] = raw_rows.read(tenant, 0, 1)
-    bare = dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"salts": "{}", "digests": "{}"}
-    row = sealed_by_somebody_with_the_key(row, **(bare | changes))
-    assert quick.certain([row], 0, chain.GENESIS, quick.sealers(keys.by_id()))[0] == whole
+    [line] = raw_rows.read(tenant, 0, 1)
+    bare = dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"salts": "{}", "digests": "{}", "at": "2026-11-28 12:00:00.12"}
+    line = sealed_by_somebody_with_the_key(line, tenant, **(bare | changes))
+    assert quickly([line], tenant) == whole
+
+
+@pytest.mark.security(88)
+@pytest.mark.parametrize("name", ["xx", "\u00e9x"])
+def test_salts_that_bear_another_name_than_those_of_the_event_before_are_found(hostile_chain: UUID, name: str) -> None:
+    with undone():
+        salts = events_of(hostile_chain)[3].salts
+        edit(hostile_chain, 4, salts={name if each == "ip" else each: salt for each, salt in salts.items()})
+        assert certain(hostile_chain) == 3
+        found, slow = both(hostile_chain)
+        assert found == slow is not None
+
+
+@pytest.mark.security(88)
+def test_two_salts_as_long_as_one_are_not_taken_for_it() -> None:
+    """Even where somebody with the key sealed it."""
+    record(Kind.KEY_VERIFIED, tenant=(tenant := uuid4()), key="x", opened=1, unreadable=0)
+    [line] = raw_rows.read(tenant, 0, 1)
+    bare = dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"digests": "{}", "ip": "192.0.2.1"}
+    one = sealed_by_somebody_with_the_key(line, tenant, **(bare | {"salts": f'{{"ip": "{SALT}"}}'}))
+    last = dict(zip(raw_rows.COLUMNS, one.split(raw_rows.FIELD), strict=True))["hash"]
+    for salt, whole in ((SALT, 2), ('a", "' + "x" * 22 + '": "b', 1)):
+        digest = hashlib.sha256(f'{salt}\0ip\0"192.0.2.1"'.encode()).hexdigest()
+        after = {"sequence": "2", "prev_hash": last, "digests": f'{{"ip": "{digest}"}}'}
+        two = sealed_by_somebody_with_the_key(line, tenant, **(bare | after | {"salts": "{}"}))
+        two = raw_rows.FIELD.join(f'{{"ip": "{salt}"}}' if each == "{}" else each for each in two.split(raw_rows.FIELD))
+        assert quickly([one, two], tenant) == whole

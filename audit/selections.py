@@ -1,32 +1,39 @@
 """A selection of events as a file, in the lines of JSON or CSV that go out: pure formatting, one batch at a time.
 
 Whatever names hold, an event is one line of JSON Lines, one record of CSV (RFC 4180) without a line break in it, and
-never a formula. Lines are written out by hand, because exports are long; `audit.summary` says what is in them, and
-`tests/audit/test_summary.py` holds both together.
+never a formula. Lines are written out by hand, and a batch column by column, because exports are long; `audit.summary`
+says what is in them, and `tests/audit/test_summary.py` holds both together.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Final
 
-from django.db.models import TextField
+from django.db import connection
+from django.db.models import Func, TextField
 from django.db.models.functions import Cast
 
 from audit.declarations import Outcome
 from audit.export_format import head_of_selection, line_of
-from audit.spreadsheets import csv_lines
+from audit.spreadsheets import csv_lines, csv_of_columns
 from audit.summary import Read, Summary, stamp
 
 COLUMNS: Final = tuple(Summary.__annotations__)
-READ: Final = (*Read._fields[:-1], Cast("payload", TextField()))
-"""What is read of the table for `parted`: facts as the text that the database holds, which mostly goes on as it is."""
+MOMENT: Final = len("2026-11-28 12:00:00.000000")  # as PostgreSQL spells one, unless it leaves out zeros or ends in BC
 
 Quote = Callable[[str], str]
+Events = Sequence[tuple[Any, ...]]  # the columns of a `Read`; all may be text
+Texts = Sequence[str]
 _to_ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_LINE: Final = (
+    '{"id":"%s","user_id":%s,"user_email":%s,"action":%s,"resource":%s,"details":%s,"ip_address":%s,"timestamp":"%s",'
+    '"success":%s}\n'
+).__mod__
+_DETAILS: Final = '{"outcome":%s,"tenant_id":%s,"target":%s,"user_agent":%s,"request_id":%s,"facts":%s}'.__mod__
 
 
 class Format(StrEnum):
@@ -54,55 +61,75 @@ def head(form: Format, asked: dict[str, Any], at: datetime) -> bytes:
     return "".join(csv_lines([COLUMNS])).encode()
 
 
-def lines(form: Format, events: Iterable[Read]) -> bytes:
+def read() -> tuple[Any, ...]:
+    """What is read of the table for `lines`, as a `Read` has it: mostly texts, which go on as the database has them."""
+    facts = Cast("payload", TextField())
+    if connection.vendor != "postgresql":
+        return (*Read._fields[:-1], facts)
+    spelt = {name: Cast(name, TextField()) for name in ("id", "tenant_id")}
+    return (*[_InUTC(name) if name == "at" else spelt.get(name, name) for name in Read._fields[:-1]], facts)
+
+
+class _InUTC(Func):
+    """A moment as PostgreSQL spells it, without the cost of an object."""
+
+    template = "(%(expressions)s AT TIME ZONE 'UTC')::text"
+    output_field = TextField()
+
+
+def lines(form: Format, events: Events) -> bytes:
     """The lines of a batch of events."""
+    if not events:
+        return b""
     if form is Format.JSON_LINES:
-        return "".join(map(_json_line, events)).encode()
-    made = csv_lines(map(_cells, events))
-    next(made)  # the mark of the encoding stands at the beginning of the file alone
-    return "".join(made).encode()
+        return _json_lines(events).encode()
+    return csv_of_columns(_cells(events)).encode()
 
 
-def parted(batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[Read]]:
-    """Batches of `audit.reading.batches` with the columns `READ`, as that."""
-    for batch in batches:
-        yield [Read._make(values) for values in batch]
-
-
-def _json_line(event: Read) -> str:
+def _json_lines(events: Events) -> str:
     quote = encode_basestring_ascii
-    email = event.actor_label if event.actor_id else ""
-    resource = f"{event.target_type}:{event.target_id}" if event.target_id else ""
-    return (
-        f'{{"id":"{event.id}","user_id":{_or_null(event.actor_id, quote)},"user_email":{_or_null(email, quote)},'
-        f'"action":{quote(event.kind)},"resource":{_or_null(resource, quote)},"details":{_details(event, quote)},'
-        f'"ip_address":{_or_null(event.ip, quote)},"timestamp":"{stamp(event.at)}",'
-        f'"success":{"true" if event.outcome == Outcome.OK else "false"}}}\n'
-    )
+    told = _told(events, quote)
+    told[1:5] = [
+        _quoted(told[1], quote),
+        _quoted(told[2], quote),
+        _quoted(told[3], quote, '""'),
+        _quoted(told[4], quote),
+    ]
+    told[6] = _quoted(told[6], quote)
+    return "".join(map(_LINE, zip(*told, strict=True)))
 
 
-def _cells(event: Read) -> list[str]:
-    """Everything is text, also what looks like a number; what is not known is empty."""
+def _cells(events: Events) -> list[Texts]:
+    """The columns of a table. Everything is text, also what looks like a number; what is not known is empty."""
+    return _told(events, encode_basestring)
+
+
+def _told(events: Events, quote: Quote) -> list[Texts]:
+    """The fields of a summary of each event, by column."""
+    found = dict(zip(Read._fields, zip(*events, strict=True), strict=True))
     return [
-        str(event.id),
-        event.actor_id,
-        event.actor_label if event.actor_id else "",
-        event.kind,
-        f"{event.target_type}:{event.target_id}" if event.target_id else "",
-        _details(event, encode_basestring),
-        event.ip,
-        stamp(event.at),
-        "true" if event.outcome == Outcome.OK else "false",
+        list(map(str, found["id"])),
+        found["actor_id"],
+        [label if actor else "" for label, actor in zip(found["actor_label"], found["actor_id"], strict=True)],
+        found["kind"],
+        [f"{kind}:{one}" if one else "" for kind, one in zip(found["target_type"], found["target_id"], strict=True)],
+        _details(found, quote),
+        found["ip"],
+        list(map(_stamp, found["at"])),
+        ["true" if outcome == Outcome.OK else "false" for outcome in found["outcome"]],
     ]
 
 
-def _details(event: Read, quote: Quote) -> str:
-    tenant = f'"{event.tenant_id}"' if event.tenant_id else "null"
-    return (
-        f'{{"outcome":{quote(event.outcome)},"tenant_id":{tenant},"target":{_or_null(event.target_label, quote)},'
-        f'"user_agent":{_or_null(event.user_agent, quote)},"request_id":{_or_null(event.request_id, quote)},'
-        f'"facts":{_facts(event.payload, quote)}}}'
+def _details(found: dict[str, Any], quote: Quote) -> list[str]:
+    in_order = (
+        _quoted(found["outcome"], quote, '""'),
+        [f'"{tenant}"' if tenant else "null" for tenant in found["tenant_id"]],
+        _quoted(found["target_label"], quote),
+        _quoted(found["user_agent"], quote),
+        _quoted(found["request_id"], quote),
+        [_facts(payload, quote) for payload in found["payload"]],
     )
+    return list(map(_DETAILS, zip(*in_order, strict=True)))
 
 
 def _facts(payload: Any, quote: Quote) -> str:
@@ -114,5 +141,18 @@ def _facts(payload: Any, quote: Quote) -> str:
     return _to_ascii(payload) if quote is encode_basestring_ascii else _to_json(payload)
 
 
-def _or_null(text: str, quote: Quote) -> str:
-    return quote(text) if text else "null"
+def _quoted(texts: Texts, quote: Quote, empty: str = "null") -> list[str]:
+    """Texts as JSON has them: nearly always as they are, between quotation marks."""
+    together = "".join(texts)
+    if quote(together) == f'"{together}"':
+        return [f'"{text}"' if text else empty for text in texts]
+    return [quote(text) if text else empty for text in texts]
+
+
+def _stamp(at: Any) -> str:
+    """A moment as summaries tell it, of an object or of how PostgreSQL spells it in UTC."""
+    if not isinstance(at, str):
+        return stamp(at)
+    if len(at) == MOMENT and at[-1] != "C":
+        return f"{at[:10]}T{at[11:]}Z"
+    return stamp(datetime.fromisoformat(at).replace(tzinfo=UTC))

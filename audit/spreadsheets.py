@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 _SIGN: Final = (
@@ -11,6 +11,12 @@ _SIGN: Final = (
 BEGINS: Final = re.compile(rf"[\t\r\n]|{_SIGN}")
 WITHIN: Final = re.compile(rf'[;,|\t\r\n"](?={_SIGN})')  # a cell for a program that parts them at other signs or quotes
 """Where a spreadsheet takes what follows for a formula, in wide and small letters too (OWASP, CSV injection)."""
+_BREAKS: Final = "\t\r\n"
+_TO_QUOTE: Final = ',"\r\n'
+_CLASSES: Final = bytes(
+    97 if chr(code) in ';,|"' or chr(code).isspace() else 98 if chr(code) in "-=+@" else 99 for code in range(256)
+)
+"""Of ASCII: a for what parts cells and for spaces, b for what begins a formula, c for everything else."""
 BOM: Final = "\ufeff"  # by which they know that it is UTF-8
 
 
@@ -33,3 +39,32 @@ def harmless(cell: str) -> str:
     """A cell that is shown as it is: an apostrophe before everything in it that would be a formula."""
     within = WITHIN.sub(r"\g<0>'", cell) if WITHIN.search(cell) else cell  # nearly always there is nothing
     return f"'{within}" if BEGINS.match(cell) else within
+
+
+def csv_of_columns(columns: Iterable[Sequence[str]]) -> str:
+    """The lines of a table of texts that has two columns at least, as `csv_lines` has them after its first.
+
+    Column by column, and each by a look at the whole of it, which nearly always is enough.
+    """
+    return "".join([f"{line}\r\n" for line in map(",".join, zip(*map(_written, columns), strict=True))])
+
+
+def _written(cells: Sequence[str]) -> Sequence[str]:
+    """Cells as a line has them: as `harmless` shows them, and between quotation marks where they need them."""
+    if not _is_innocent(",".join(("", *cells))):
+        cells = [cell if _is_innocent(f",{cell}") else harmless(cell) for cell in cells]
+    together = "".join(cells)
+    if not any(sign in together for sign in _TO_QUOTE):
+        return cells
+    return [_quoted(cell) if any([sign in cell for sign in _TO_QUOTE]) else cell for cell in cells]
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def _is_innocent(text: str) -> bool:
+    """Whether nothing in it is a formula, beyond doubt: no sign that begins one stands after a space or what parts."""
+    if not text.isascii() or any(sign in text for sign in _BREAKS):
+        return False
+    return b"ab" not in text.encode().translate(_CLASSES)

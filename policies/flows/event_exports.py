@@ -114,7 +114,7 @@ class Outgoing:
     def _pieces(self, asked: Asked, now: datetime) -> Any:
         export, form, digest = self.export, Format(self.export.format), hashlib.sha256()
         selection = selection_for(asked, export.tenant, actor=export.actor, now=now)
-        parts = selections.parted(reading.batches(selection, selections.READ))
+        parts = reading.batches(selection, selections.read())
         piece = selections.head(form, asked.kept, now)
         try:
             for batch in export.each(parts, counted=True):

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -31,8 +31,7 @@ from accounts.session_store import SessionStore
 from audit import reading, selections
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
-from audit.selections import Format
-from audit.summary import Read
+from audit.selections import Events, Format
 from policies.errors import ExportGone, ExportTooLarge, TooManyExports
 from policies.evidence.asked import Asked
 from policies.exporting import RecordExport
@@ -117,14 +116,14 @@ def step(export_id: UUID) -> bool:
         return False
     asked = Asked.of(wanted.asked)
     selection = event_exports.selection_for(asked, wanted.tenant, actor=actor, now=wanted.asked_at)
-    parts = selections.parted(reading.batches(selection, selections.READ, after=wanted.reached))
+    parts = reading.batches(selection, selections.read(), after=wanted.reached)
     batches = list(islice(parts, BATCHES))
     _write(wanted, batches)
     wanted.save(update_fields=["reached", "events", "size"])
     return len(batches) == BATCHES
 
 
-def _write(wanted: RecordExport, batches: list[list[Read]]) -> None:
+def _write(wanted: RecordExport, batches: Iterable[Events]) -> None:
     """On the disk before the row says so."""
     form = Format(wanted.format)
     with _open(wanted.name, os.O_WRONLY | os.O_CREAT) as file:
@@ -134,7 +133,7 @@ def _write(wanted: RecordExport, batches: list[list[Read]]) -> None:
             file.write(selections.head(form, wanted.asked, wanted.asked_at))
         for batch in batches:
             file.write(selections.lines(form, batch))
-            wanted.events, wanted.reached = wanted.events + len(batch), batch[-1].id
+            wanted.events, wanted.reached = wanted.events + len(batch), batch[-1][0]
         file.flush()
         os.fsync(file.fileno())
         wanted.size = file.tell()

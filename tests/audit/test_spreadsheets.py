@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from audit.spreadsheets import csv_lines, harmless
+from audit.spreadsheets import csv_lines, csv_of_columns, harmless
 
 DISGUISED = {
     "x;=1": "x;'=1",
@@ -50,3 +52,19 @@ def test_lines_are_made_one_at_a_time() -> None:
 
     lines = csv_lines(rows())
     assert [next(lines), next(lines)] == ["\ufeff", 'a,"b ""c"", d"\r\n']
+
+
+CELLS = st.text(alphabet=st.sampled_from(" \t\r\n\x1f;,|\"'=-+@ab\u200b\uff1dé"), max_size=8) | st.text(max_size=8)
+
+
+@pytest.mark.security(87)
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_a_table_by_columns_is_the_same_as_by_lines(rows: list[tuple[str, str]]) -> None:
+    assert csv_of_columns(zip(*rows, strict=True)) == "".join([*csv_lines(rows)][1:])
+
+
+@pytest.mark.parametrize(("cell", "shown"), DISGUISED.items(), ids=ascii)
+def test_a_disguised_one_among_innocent_ones_is_none_either(cell: str, shown: str) -> None:
+    column = [*INNOCENT, cell]
+    expected = [*csv_lines((one, one) for one in [*INNOCENT, shown])][1:]
+    assert csv_of_columns([column, column]) == "".join(expected)

@@ -89,7 +89,7 @@ def test_what_is_read_for_files_says_the_same_as_the_event(person: Person) -> No
     for _each in range(3):
         record(Kind.SIGNED_OUT, actor=person, target=person, session=uuid4())
     selection = Selection(branches=(reading.Q(actor_id=str(person.pk)),))
-    batches = list(selections.parted(reading.batches(selection, selections.READ, size=2)))
+    batches = list(reading.batches(selection, selections.read(), size=2))
     assert [len(batch) for batch in batches] == [2, 1]
     events = AuditEvent.objects.filter(tenant_id=person.tenant_id).order_by("id")
     found = selections.lines(Format.JSON_LINES, [one for batch in batches for one in batch]).decode().splitlines()
@@ -97,6 +97,17 @@ def test_what_is_read_for_files_says_the_same_as_the_event(person: Person) -> No
 
 
 TEXTS = st.text(max_size=8)
+NAMED = (
+    "actor_id",
+    "actor_label",
+    "target_type",
+    "target_id",
+    "target_label",
+    "ip",
+    "user_agent",
+    "request_id",
+    "kind",
+)
 READS = st.builds(
     Read,
     id=st.uuids(),
@@ -121,10 +132,24 @@ def test_lines_written_by_hand_say_what_the_summary_says(event: Read, as_ascii: 
     line = selections.lines(Format.JSON_LINES, [event]).decode()
     assert line.isascii() and line.splitlines() == [line[:-1]]
     assert json.loads(line) == summary
-    cells = selections._cells(event)
+    cells = [str(cell) for [cell] in selections._cells([event])]
     assert json.loads(cells[5]) == summary["details"]
     told = [str(one) if one else "" for one in summary.values()]
     assert cells[:5] + cells[6:8] == told[:5] + told[6:8]
+
+
+@pytest.mark.security(87)
+@pytest.mark.parametrize("form", list(Format))
+@given(st.lists(READS, max_size=4))
+def test_a_batch_is_its_events_one_after_the_other(form: Format, events: list[Read]) -> None:
+    events = [one._replace(**{name: visible(getattr(one, name), 320) for name in NAMED}) for one in events]
+    assert selections.lines(form, events) == b"".join(selections.lines(form, [one]) for one in events)
+
+
+@pytest.mark.parametrize("at", ["2026-05-01 22:30:15.000007", "2026-05-01 22:30:15.12", "2026-05-01 22:30:15"])
+def test_a_moment_is_told_from_how_the_database_spells_it(at: str) -> None:
+    [line] = selections.lines(Format.JSON_LINES, [read(at=at)]).splitlines()
+    assert json.loads(line)["timestamp"] == f"{datetime.fromisoformat(at):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 # -- files -------------------------------------------------------------------------------------------------------

@@ -70,20 +70,15 @@ class AuditEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["chain", "sequence"], name="one_event_per_number")]
         indexes = [
             models.Index(fields=["tenant_id", "-id"], name="event_by_tenant"),
-            models.Index(fields=["tenant_id", "kind", "-id"], name="event_by_tenant_and_kind"),
+            models.Index(fields=["tenant_id", "kind", "outcome", "-id"], name="event_of_tenant_by_kind"),
             models.Index(fields=["actor_id", "-id"], name="event_by_actor"),
             models.Index(fields=["actor_label", "-id"], name="event_by_actor_label"),
             models.Index(fields=["target_id", "-id"], name="event_by_target"),
             models.Index(fields=["target_label", "-id"], name="event_by_target_label"),
-            models.Index(fields=["kind", "-id"], name="event_by_kind"),
+            models.Index(fields=["kind", "outcome", "-id"], name="event_by_kind_and_outcome"),
             models.Index(fields=["ip", "-id"], name="event_by_address"),
             models.Index(fields=["request_id", "-id"], name="event_by_request_in_order"),
             models.Index(fields=["outcome", "-id"], condition=~models.Q(outcome=Outcome.OK), name="event_gone_wrong"),
-            models.Index(
-                fields=["kind", "outcome", "-id"],
-                condition=~models.Q(outcome=Outcome.OK),
-                name="event_gone_wrong_by_kind",
-            ),
         ]
 
     def __str__(self) -> str:

@@ -60,9 +60,13 @@ class FlowForm(ModelForm):
 
 
 class ScopedList(ChangeList):
-    """A list named by what is in it, whose links carry the id that the admin shows: it need not be the primary key."""
+    """A list named by what is in it, whose links carry the id that the admin shows: it need not be the primary key.
+
+    `why_empty` is said in place of rows that were not looked for.
+    """
 
     model_admin: "ScopedAdmin"
+    why_empty: str = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,13 +6,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.admin.scope import person_of
 from accounts.models import Tenant
 from audit import reading
 from audit.selections import Format
 from policies.admin.paged_list import PagedList
-from policies.evidence.asked import Asked, selection_in, tenants_asked
+from policies.evidence.asked import Asked, is_too_wide, selection_in, tenants_asked
 
 UNREAD = ("salts", "digests", "prev_hash", "hash", "mac", "key_id")  # columns that no list shows
 
@@ -33,6 +34,9 @@ class EventList(PagedList):
         super().get_queryset(request, exclude_parameters)
         self.tenants = tenants_asked(self.asked, seen_by=reader)
         self.selection = selection_in(self.tenants, self.asked, seen_by=reader, now=timezone.now())
+        if is_too_wide(self.asked, self.tenants):
+            self.selection = reading.Selection(branches=())
+            self.why_empty = _("More tenants are called so than are looked through at once. Type more of the name.")
         self.by_key = True
         return self.root_queryset.none()
 

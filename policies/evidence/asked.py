@@ -15,7 +15,7 @@ from accounts.models.people import normalise_address
 from accounts.scope import events_seen_by, tenants_called
 from audit.catalogue import CATALOGUE
 from audit.declarations import Category, Outcome
-from audit.reading import Selection, between
+from audit.reading import Selection, between, recorded
 
 LONGEST: Final = 320  # characters of one value: the longest mail address
 MOST_TENANTS: Final = 25  # of which each is read by itself
@@ -76,26 +76,36 @@ def tenants_asked(asked: Asked, *, seen_by: User) -> list[UUID] | None:
     return list(tenants_called(asked.tenant).values_list("pk", flat=True))
 
 
+def is_too_wide(asked: Asked, named: list[UUID] | None) -> bool:
+    """Whether nothing narrows the events but a name that very many tenants share: no index has theirs in order."""
+    return named is not None and len(named) > MOST_TENANTS and not (asked.q or asked.person or asked.ip)
+
+
 def selection_in(named: list[UUID] | None, asked: Asked, *, seen_by: User, now: datetime) -> Selection:
     """As `selection_of`, with the tenants (`tenants_asked`) known.
 
     The first of several branches is taken from whatever finds the fewest events; the rest are conditions.
     """
-    kinds, tenants, person, found = _kinds(asked), _tenants(named), _person(asked), _found(asked.q, seen_by)
+    only = _only(named, seen_by)
     conditions = events_seen_by(seen_by) & between(*_span(asked, now))
-    if asked.outcome in set(Outcome):
-        conditions &= Q(outcome=asked.outcome)
+    if only is not None:
+        conditions &= Q(tenant_id=only)
     if asked.ip:
         conditions &= Q(ip=_shortest(asked.ip))
-    branches: tuple[Q, ...] = (Q(),)
-    for narrowing in (found, person, tenants, kinds):
-        if narrowing is None:
-            continue
-        if branches == (Q(),):
-            branches = narrowing
-        else:
-            conditions &= _any(narrowing)
-    return Selection(conditions, branches)
+    tenants = _tenants(named) if only is None else None
+    narrowing = [one for one in (_found(asked.q, seen_by), _person(asked), tenants) if one is not None]
+    for branches in narrowing[1:]:
+        conditions &= _any(branches)
+    if narrowing or asked.ip or not _is_by_kind(asked, only):
+        return Selection(conditions & _of_kind(asked), narrowing[0] if narrowing else (Q(),))
+    return Selection(conditions, _kinds(asked, only))
+
+
+def _only(named: list[UUID] | None, seen_by: User) -> UUID | None:
+    """The tenant whose events alone are asked for, or may be seen."""
+    if not seen_by.is_superuser:
+        return seen_by.tenant_id
+    return named[0] if named is not None and len(named) == 1 else None
 
 
 def _any(branches: tuple[Q, ...]) -> Q:
@@ -105,13 +115,31 @@ def _any(branches: tuple[Q, ...]) -> Q:
     return together
 
 
-def _kinds(asked: Asked) -> tuple[Q, ...] | None:
-    """A branch for each kind, which all are few enough for that."""
+def _wanted(asked: Asked) -> set[str] | None:
+    """The kinds that are asked for; None for all of them."""
     if asked.kind in CATALOGUE:
-        return (Q(kind=asked.kind),)
-    if asked.category not in set(Category):
-        return None
-    return tuple(Q(kind=kind) for kind in kinds_about(asked.category))
+        return {asked.kind}
+    return set(kinds_about(asked.category)) if asked.category in set(Category) else None
+
+
+def _is_by_kind(asked: Asked, only: UUID | None) -> bool:
+    """Whether the events are found by their kinds: also those of one tenant that went wrong, which may be none."""
+    went_wrong = asked.outcome in {Outcome.REFUSED, Outcome.FAILED}
+    return _wanted(asked) is not None or (only is not None and went_wrong)
+
+
+def _kinds(asked: Asked, only: UUID | None) -> tuple[Q, ...]:
+    """A branch for each kind with each outcome, of those that there are: what is not there is not looked for."""
+    wanted, outcomes = _wanted(asked), {asked.outcome} & set(Outcome) or set(Outcome)
+    there = [one for one in recorded(only) if one[1] in outcomes and (wanted is None or one[0] in wanted)]
+    return tuple(Q(kind=kind, outcome=outcome) for kind, outcome in there)
+
+
+def _of_kind(asked: Asked) -> Q:
+    """The same as a condition on events that are found by something else."""
+    wanted = _wanted(asked)
+    condition = Q(outcome=asked.outcome) if asked.outcome in set(Outcome) else Q()
+    return condition if wanted is None else condition & Q(kind__in=sorted(wanted))
 
 
 def kinds_about(category: str | None) -> list[str]:
@@ -120,7 +148,7 @@ def kinds_about(category: str | None) -> list[str]:
 
 
 def _tenants(ids: list[UUID] | None) -> tuple[Q, ...] | None:
-    """A branch for each; of very many, their events are read as they come."""
+    """A branch for each; of very many, their events are read as they come (`is_too_wide`)."""
     if ids is None:
         return None
     if len(ids) > MOST_TENANTS:

@@ -129,7 +129,10 @@ class EncryptedMFAAdapter(DefaultMFAAdapter):
         return False
 
     def decided(self, person: User, session: "SessionStore") -> dict[str, Any]:
-        """What is decided on a session that was just signed in, as fields of its event; none where nobody decides."""
+        """Decide on a session that was just signed in, and grant what is allowed; the decision as fields of its event.
+
+        None of them where nobody decides. Within the caller's unit of work.
+        """
         return {}
 
     def removable(self, person: User) -> frozenset[uuid.UUID]:

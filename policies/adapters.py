@@ -14,6 +14,7 @@ from accounts.authenticators.webauthn_demands import KeyDemands
 from accounts.gates import Explanation
 from accounts.models import User
 from policies import demands, enforcement, engine, explanations, facts, groups, sensitive
+from policies.flows import sign_ins
 from policies.terms import Outcome, Reason
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class PolicyMFAAdapter(EncryptedMFAAdapter):
         return judged.decision.outcome is Outcome.ALLOW and Reason.SECOND_FACTOR_PROVED in judged.decision.reasons
 
     def decided(self, person: User, session: "SessionStore") -> dict[str, Any]:
-        decision = enforcement.judge(session, person).decision
+        judgement = enforcement.judge(session, person)
+        sign_ins.enter(session, person, judgement)
+        decision = judgement.decision
         return {
             "decision": decision.outcome.value,
             "reasons": [reason.value for reason in decision.reasons],

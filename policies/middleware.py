@@ -32,7 +32,6 @@ from policies.flows import emergencies, sign_ins, snoozes
 from policies.terms import Decision, Outcome, Reason
 
 _STOPPED = "stopped"  # what was last recorded as a stop in this session, so that reloading does not flood the record
-_ENTERED = "entered"  # whether this session was let in before: proving a factor again is no other sign-in
 _WOULD_STOP = "would_stop"  # the version on trial whose stop was recorded in this session
 _TRUSTED = "let_in_by_trust"  # whether it was recorded that a trusted browser let this session in
 _NOBODY = Standing()
@@ -114,8 +113,8 @@ class EnforcementMiddleware:
         """
         session = request.session
         was_stopped = session.pop(_STOPPED, None) is not None
-        is_sign_in = was_stopped or _ENTERED not in session
-        session[_ENTERED] = True
+        is_sign_in = was_stopped or sign_ins.ENTERED not in session
+        session[sign_ins.ENTERED] = True
         if is_sign_in:
             emergencies.tell(session, request.user, judgement.decision)
         enforcement.keep(session, request.user, judgement)

@@ -120,6 +120,7 @@ def complete(person: User, session: "SessionStore", *, token: str = "") -> str:
     first = Coalesce(F("first_sign_in_at"), Value(person.first_sign_in_at))  # what was read may be old by now
     User.objects.filter(pk=person.pk).update(last_login=person.last_login, first_sign_in_at=first)
     token = browsers.remember(person, session, token, is_first=is_first)
+    session.change(signed_in_at=session.row.signed_in_at or person.last_login)  # before it is judged by it
     proofs = session.proofs_of(person)
     strength = assurance.strength_of(proofs)
     record(

@@ -7,11 +7,13 @@ imports upwards.
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -181,11 +183,18 @@ class AccountAdapter(DefaultAccountAdapter):
         sign_in.record_failure(str(credentials.get("email", "")))
 
     def login(self, request: HttpRequest, user: Any) -> None:
-        """The one place where a session comes to be somebody's (security 59)."""
-        with unit_of_work():
-            super().login(request, user)
-            token = browser_cookie.token_in(request)
-            vars(request)[_BROWSER] = sign_in.complete(user, request.session, token=token)  # type: ignore[arg-type]
+        """The one place where a session comes to be somebody's (security 59).
+
+        It is saved with what it is recorded by. Of two completions of one sign-in the second finds no session any more.
+        """
+        session = cast("SessionStore", request.session)
+        try:
+            with unit_of_work():
+                super().login(request, user)
+                vars(request)[_BROWSER] = sign_in.complete(user, session, token=browser_cookie.token_in(request))
+                session.save_new_key()
+        except UpdateError as gone:
+            raise SessionInterrupted("The session ended while somebody signed in.") from gone
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """The answer to a sign-in, which alone gives a browser its name; not before somebody is signed in."""

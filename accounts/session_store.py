@@ -7,7 +7,8 @@ While a sign-in is under way, the same SELECT brings whose it is: as `proving`, 
 * A save writes the session's data and the columns this request changed, nothing else: a grant, a proof or an
   end that another request wrote meanwhile stays.
 * An ended session cannot be saved back to life: the UPDATE finds no row and Django interrupts the request.
-* A new key replaces the old one in place (`cycle_key`), so the old key is dead at once and the public id stays.
+* A new key replaces the old one in place (`cycle_key`), by the statement that saves what made it necessary: no proof
+  and no person is ever written under a key that was known before. The public id stays.
 * No session outlives `SESSION_COOKIE_AGE` from its sign-in, however often it is saved.
 * The table holds a digest of the key in the cookie: whoever reads the database cannot take a session over.
 * The session's data is believed only behind its MAC under `SECRET_KEY` (or a fallback); else it is empty.
@@ -80,6 +81,8 @@ class SessionStore(DatabaseStore):
         self._joined_person: User | None = None
         self._proving: User | None = None
         self._changed: set[str] = set()
+        self._replaced: str | None = None  # the stored key that the next save replaces
+        self._written: tuple[str, uuid.UUID | None] | None = None  # data and person as this store last wrote them
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -194,20 +197,28 @@ class SessionStore(DatabaseStore):
     def save(self, must_create: bool = False) -> None:
         """Insert the row, or update data and changed columns of a row that has not ended.
 
-        Raises UpdateError when the session ended meanwhile: Django answers that the session is gone.
+        A second save of the same request writes nothing if nothing changed since. Raises UpdateError when the session
+        ended meanwhile or has another key by now: Django answers that the session is gone.
         """
         if self.session_key is None:
             return self.create()
         row = self.create_model_instance(self._get_session(no_load=must_create))
+        state = row.session_data, row.person_id
         if must_create:
             models.Model.save(row, force_insert=True)  # one statement; Session.save itself refuses
-        else:
+        elif self._changed or self._replaced or state != self._written:
             columns = {"session_data", "expire_date", "person_id", *self._changed}
-            written = {name: getattr(row, name) for name in columns}
-            if not self._live_rows().update(**written):
+            columns |= {"session_key"} if self._replaced else set()
+            if not self._live_rows().update(**{name: getattr(row, name) for name in columns}):
                 raise UpdateError
         self._changed.clear()
+        self._replaced, self._written = None, state
         return None
+
+    def save_new_key(self) -> None:
+        """Save at once, in the caller's transaction, if a new key waits for it; raises what `save` raises."""
+        if self._replaced is not None:
+            self.save()
 
     def create(self) -> None:
         """Insert a row under a fresh key (the key space makes a collision impossible in practice)."""
@@ -220,16 +231,14 @@ class SessionStore(DatabaseStore):
         return Session.objects.filter(session_key=stored_key(session_key)).exists()
 
     def cycle_key(self) -> None:
-        """Give the session a new key in place; the old one is dead when this returns."""
+        """Give the session a new key in place: the next save kills the old one, and writes nothing under it."""
         self._get_session()
         if self.session_key is None:
             return self.create()
-        new_key = self._get_new_session_key()
-        if self._live_rows().update(session_key=stored_key(new_key)):
-            self._session_key = new_key
-            self.modified = True
-            return None
-        raise UpdateError
+        self._replaced = self._replaced or stored_key(self.session_key)
+        self._session_key = self._get_new_session_key()
+        self.modified = True
+        return None
 
     def flush(self) -> None:
         """End the session and forget everything it held; the request goes on with an empty one."""
@@ -238,19 +247,22 @@ class SessionStore(DatabaseStore):
         self._session_key = None
         self._row = self._joined_person = self._proving = None
         self._changed.clear()
+        self._replaced = self._written = None
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session: the row stays for the record, without data, proofs or grant."""
-        key = session_key or self.session_key
-        if key is not None:
-            end(Session.objects.filter(session_key=stored_key(key)))
+        if session_key is not None:
+            end(Session.objects.filter(session_key=stored_key(session_key)))
+        elif self.session_key is not None:
+            end(self._live_rows())
 
     @classmethod
     def clear_expired(cls) -> None:
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
     def _live_rows(self) -> Any:
-        return Session.objects.filter(session_key=stored_key(self.session_key or ""), ended_at=None)
+        key = self._replaced or stored_key(self.session_key or "")  # what the table holds until the next save
+        return Session.objects.filter(session_key=key, ended_at=None)
 
     def _get_new_session_key(self) -> str:
         return get_random_string(32, VALID_KEY_CHARS)  # 165 bits: no look-up for a collision

@@ -3,19 +3,24 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
 
 from accounts.flows import browsers, drills, own_sessions, people, sign_in
-from accounts.models import Browser, Session, User
+from accounts.models import Binding, Browser, Session, User
 from audit.log import unit_of_work
 from audit.models import AuditEvent
 from tests.accounts.test_verification import in_parallel
 from tests.factories import (
+    PASSWORD,
     TenantFactory,
     UserFactory,
     client_of,
     enrol_recovery_codes,
     enrol_totp,
     live_binding,
+    next_code,
     password_proof,
     proof_of,
     session_of,
@@ -24,6 +29,7 @@ from tests.harness.codes import Clock
 from tests.policies.trusted_scene import Owner, new_browser, token_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+LOGIN, SECOND = reverse("account_login"), reverse("mfa_authenticate")
 
 
 def again(person: User) -> User:
@@ -93,3 +99,41 @@ def test_forty_wrong_codes_at_once_are_no_more_guesses_than_the_limit() -> None:
     assert outcomes.count("WrongRecoveryCode") == live_binding(person, "recovery_code").failures == 5
     assert outcomes.count("Paused") == 35
     assert in_parallel(2, lambda _: drills.check_code(again(person), codes[0])) == ["Paused"] * 2
+
+
+def half_way(person: User) -> str:
+    """The cookie of a sign-in that waits for its second factor."""
+    client = Client()
+    client.post(LOGIN, {"login": person.email, "password": PASSWORD})
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
+
+
+def completed_by(key: str, **code: str) -> int:
+    """The status of a second factor that somebody gives in the session of this cookie."""
+    client = Client(raise_request_exception=False)
+    client.cookies[settings.SESSION_COOKIE_NAME] = key
+    return client.post(SECOND, code).status_code
+
+
+@pytest.mark.security(59, 63)
+def test_a_sign_in_that_two_complete_at_once_becomes_one_session() -> None:
+    """With a code each, so that no code is used twice: whoever is second finds no session, and changes nothing."""
+    person = UserFactory(tenant=TenantFactory())
+    secret, codes = enrol_totp(person), enrol_recovery_codes(person)
+    for code in codes[:5]:
+        key, answers = half_way(person), [0, 0]
+        given = ({"method": "totp", "code": next_code(secret)}, {"method": "recovery_code", "code": code})
+        Binding.objects.filter(person=person).update(last_counter=0)
+
+        def race(number: int, key: str = key, given: Any = given, answers: Any = answers) -> None:
+            answers[number] = completed_by(key, **given[number])
+
+        before = completed(person)
+        assert set(in_parallel(2, race)) == {""}
+        assert 302 in answers and set(answers) <= {302, 400}
+        assert completed(person) - before == 1
+        assert Session.objects.filter(person=person, ended_at=None).count() == completed(person)
+
+
+def completed(person: User) -> int:
+    return AuditEvent.objects.filter(kind="sign_in:completed", target_id=str(person.pk)).count()

@@ -56,6 +56,72 @@ def test_a_new_key_replaces_the_old_one_in_place():
     assert Session.objects.count() == 1
 
 
+@pytest.mark.security(63)
+def test_what_is_proved_is_never_written_under_the_old_key(django_assert_num_queries):
+    person = UserFactory()
+    session = signed_in(person)
+    old, proved = session.session_key, Session.objects.get().proofs
+    session.prove(person, Proof(method=Method.TOTP, at=timezone.now(), binding=uuid.uuid4()))
+    session.cycle_key()
+    assert (session.session_key != old, Session.objects.get().proofs) == (True, proved)
+    with django_assert_num_queries(1):
+        session.save()
+    assert SessionStore(old).load() == {}
+    assert len(SessionStore(session.session_key).row.proofs) == 2
+
+
+@pytest.mark.security(63, 68)
+def test_of_two_new_keys_for_one_session_one_is_saved():
+    session = signed_in(UserFactory())
+    one, other = SessionStore(session.session_key), SessionStore(session.session_key)
+    one.cycle_key()
+    other.cycle_key()
+    one.save_new_key()
+    with pytest.raises(UpdateError):
+        other.save_new_key()
+    assert Session.objects.get().session_key == stored_key(one.session_key)
+    assert SessionStore(other.session_key).load() == {}
+
+
+@pytest.mark.security(63)
+def test_a_key_that_changes_twice_before_it_is_saved_replaces_the_one_in_the_table():
+    session = signed_in(UserFactory())
+    for _each in range(2):
+        session.cycle_key()
+    session.touch(timezone.now() + timedelta(minutes=6))
+    session.save_new_key()
+    assert Session.objects.get().session_key == stored_key(session.session_key)
+    session.cycle_key()
+    session.flush()
+    assert Session.objects.get().status == "ended"
+    assert Session.objects.get().last_seen_at > timezone.now() + timedelta(minutes=5)
+
+
+def test_where_no_new_key_waits_nothing_is_saved_before_its_time(django_assert_num_queries):
+    session = signed_in(UserFactory())
+    session["more"] = 1
+    with django_assert_num_queries(0):
+        session.save_new_key()
+
+
+def test_a_second_save_writes_what_changed_since_and_else_nothing(django_assert_num_queries):
+    session = signed_in(UserFactory())
+    with django_assert_num_queries(0):
+        session.save()
+    for change in (
+        lambda: session.update({"more": 1}),
+        lambda: session.change(replacement_open=True),
+        session.cycle_key,
+    ):
+        change()
+        with django_assert_num_queries(1):
+            session.save()
+        with django_assert_num_queries(0):
+            session.save()
+    again = SessionStore(session.session_key)
+    assert (again["more"], again.row.replacement_open) == (1, True)
+
+
 # security 68
 def test_an_ended_session_cannot_be_saved_back_to_life():
     session = signed_in(UserFactory())

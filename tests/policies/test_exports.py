@@ -288,6 +288,7 @@ def test_a_list_goes_on_under_a_new_key_and_a_policy_that_asks_no_more(client: C
     next(stream)
     session = client.session
     session.cycle_key()
+    session.save()
     publish_rules(mine.tenant, grace_days=3)
     lines = [piece.decode() for piece in stream]
     assert len(lines) == 1 + len(crowd)

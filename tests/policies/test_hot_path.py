@@ -14,6 +14,7 @@ from policies import enforcement
 from tests.factories import PASSWORD, TenantFactory, UserFactory, enrol_totp, next_code, verified_client
 
 pytestmark = pytest.mark.django_db
+STATEMENTS = {"postgresql": 28, "sqlite": 31}  # of the two POSTs of a sign-in; never more than 32
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_sign_in_writes_the_person_once_and_tells_nobody_of_a_known_browser(si
 
 def test_a_sign_in_from_a_known_browser_is_no_dearer(signed_in_again):
     statements, _notices = signed_in_again
-    assert len(statements) <= 32, "\n".join(statements)
+    assert len(statements) <= STATEMENTS[connection.vendor], "\n".join(statements)
 
 
 def test_a_sign_in_by_password_and_code_is_thirty_two_statements_in_all_the_first_time():

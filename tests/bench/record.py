@@ -9,10 +9,20 @@ from tests.bench.sides import Side
 
 MIB = 100
 VERIFIED, EXPORTED = 100_000, 50_000  # events a second
+PAGE = 50  # milliseconds of a page's statements
+SAME = 1.2  # the deepest page may take so much of the first
+MANY, FEW_ROUNDS = 1_000_000, 2
 
 COMPARED = (
     ("recording by 8 writers in 1 000 tenants, against plain insert", "tenants", 0.3),
     ("recording by 8 writers in one tenant, against plain insert", "tenant", 0.12),
+)
+
+READ = (
+    ("audit_verify", "record_verified", VERIFIED),
+    ("audit_export_chain", "record_exported", EXPORTED),
+    ("export by filter, JSON Lines", "record_as_json_lines", EXPORTED),
+    ("export by filter, CSV", "record_as_csv", EXPORTED),
 )
 
 
@@ -23,11 +33,10 @@ def rows(where: str, side: Side, large: Side, effort: Effort) -> Iterator[Row]:
     yield from _recording(where, side, effort)
     large.run("prepare")
     large.run("record_fill", effort.events)
-    for what, name, demanded in (
-        ("audit_verify", "record_verified", VERIFIED),
-        ("audit_export_chain", "record_exported", EXPORTED),
-    ):
-        yield from _read(what, where, [large.run(name) for _ in range(effort.processes)], demanded)
+    rounds = effort.processes if effort.events <= MANY else FEW_ROUNDS
+    for what, name, demanded in READ:
+        yield from _read(what, where, [large.run(name) for _ in range(rounds)], demanded)
+    yield from _listed(where, large.run("record_pages"))
 
 
 def _recording(where: str, side: Side, effort: Effort) -> Iterator[Row]:
@@ -46,6 +55,17 @@ def _read(what: str, where: str, rounds: list[dict[str, float]], demanded: int) 
     figures = (median(rates), spread(rates))
     yield Row(what, where, *figures, demanded, higher_is_better=True, unit=" events/s", remark=remark)
     yield Row("its memory above start", where, max(told["memory"] for told in rounds), 0, MIB, unit=" MiB")
+
+
+def _listed(where: str, pages: dict[str, dict[str, float]]) -> Iterator[Row]:
+    """What each question takes of the database, on the dearer of its first page and its deepest."""
+    for question, taken in pages.items():
+        first, deepest = taken["first"], taken["deepest"]
+        remark = f"deepest page {deepest:.1f} ms, {taken['queries']:.0f} queries"
+        what = f"list of events: {question}"
+        yield Row(what, where, max(first, deepest), 0, PAGE, unit=" ms", remark=remark)
+    figure, noise = ratio(*([taken[name] for taken in pages.values()] for name in ("deepest", "first")))
+    yield Row("the deepest page, against the first", where, figure, noise, SAME, remark="over all questions")
 
 
 def _sign_in(where: str, side: Side, effort: Effort) -> Row:

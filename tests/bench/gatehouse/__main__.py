@@ -27,6 +27,7 @@ from accounts.authenticators import totp  # noqa: E402
 from accounts.flows.verification import totp_context  # noqa: E402
 from accounts.models import Binding, PendingEnrolment, Session, Tenant, User  # noqa: E402
 from accounts.session_store import TOUCH_EVERY, SessionStore  # noqa: E402
+from audit.selections import Format  # noqa: E402
 from policies import enforcement  # noqa: E402
 from policies.document import default_document  # noqa: E402
 from policies.facts import situation  # noqa: E402
@@ -35,7 +36,7 @@ from policies.rollout import trial  # noqa: E402
 from policies.rollout.simulation import Forecast, sign_in  # noqa: E402
 from policies.terms import Rules  # noqa: E402
 from tests.bench import crowd, inside, site_pages  # noqa: E402
-from tests.bench.gatehouse import keys, record  # noqa: E402
+from tests.bench.gatehouse import event_pages, events, keys, record  # noqa: E402
 from tests.bench.pages import PASSWORD, PERSON, WHOAMI  # noqa: E402
 from tests.factories import TenantFactory, UserFactory, enrol_totp, live_binding  # noqa: E402
 
@@ -139,7 +140,7 @@ class Gatehouse(inside.Scene):
 
     def record_fill(self, count: int) -> inside.Answer:
         """Events to be verified and exported."""
-        record.fill(count)
+        events.fill(count)
         return {}
 
     def record_verified(self) -> inside.Answer:
@@ -149,6 +150,18 @@ class Gatehouse(inside.Scene):
     def record_exported(self) -> inside.Answer:
         """The same of `audit_export_chain`."""
         return record.exported()
+
+    def record_as_json_lines(self) -> inside.Answer:
+        """The same of an export by filter, as JSON Lines."""
+        return record.selected(Format.JSON_LINES)
+
+    def record_as_csv(self) -> inside.Answer:
+        """And as CSV."""
+        return record.selected(Format.CSV)
+
+    def record_pages(self) -> inside.Answer:
+        """Milliseconds and statements of every question that the list of events can be asked."""
+        return event_pages.measure()
 
     def record_in_sign_ins(self, count: int) -> inside.Answer:
         """Milliseconds of sign-ins that are recorded, and of some that are not."""

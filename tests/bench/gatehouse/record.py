@@ -21,10 +21,12 @@ from typing import Any, Final
 from unittest import mock
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
+from accounts.session_store import SessionStore
 from audit import chain, context, keys, ledger
 from audit import log as audit_log
 from audit.catalogue import CATALOGUE
@@ -33,20 +35,23 @@ from audit.identifiers import uuid7
 from audit.kinds import Kind
 from audit.log import record
 from audit.models import AuditChain
+from audit.selections import Format
+from policies.evidence.asked import Asked
+from policies.flows import event_exports
 from tests.audit.evidence import Person
 from tests.bench import inside
+from tests.bench.gatehouse import event_pages
+from tests.factories import verified_client
 
 WRITERS: Final = 8
 SECONDS: Final = 3  # of each round
 MADE: Final = 3000  # rows that each writer has at hand
 TENANTS: Final = 1000
-OF_A_CHAIN: Final = 5000  # events, of all chains but the first, which has half of everything
-AT_A_TIME: Final = 1000  # events of one transaction, when a record is made to be read
 PLAIN: Final = "plain_event"
-TO_WRITE: Final = 1 << 64  # the first of the tenants that are written to
-TO_READ: Final = 1 << 65
+FIRST: Final = 1 << 64  # of the tenants that are written to
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
+Figures = dict[str, float]
 Write = Callable[[], object]
 Walk = tuple[Callable[[], tuple[Any, ...]], Callable[..., None]]  # what comes before the clock, and what it measures
 
@@ -63,31 +68,28 @@ def rates() -> dict[str, float]:
     return {name: _rate(way) for name, way in ways.items()}
 
 
-def fill(count: int) -> None:
-    """Chains to be verified: a large one, and others of some thousand events."""
-    sizes = [count // 2, *[OF_A_CHAIN] * (count // 2 // OF_A_CHAIN)]
-    with context.use(_request()):
-        for number, size in enumerate(sizes):
-            people = _people_of(TO_READ + number, tenants=1)
-            for done in range(0, size, AT_A_TIME):
-                entries = [_entry(next(people), each) for each in range(done, min(done + AT_A_TIME, size))]
-                with transaction.atomic():
-                    ledger.append(connection, entries)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE audit_auditevent")
-
-
-def verified() -> dict[str, float]:
+def verified() -> Figures:
     """Events a second of `audit_verify` with as many processes as processors, and MiB that it needs."""
-    return _run("audit_verify", "--processes", str(os.cpu_count()), count=_total())
+    return _taken(partial(_command, "audit_verify", "--processes", str(os.cpu_count())))
 
 
-def exported() -> dict[str, float]:
+def exported() -> Figures:
     """Events a second of `audit_export_chain` on the largest chain, and MiB."""
     largest = AuditChain.objects.order_by("-sequence")[0]
     with TemporaryDirectory(prefix="gatehouse-bench-") as home:
         arguments = ("--tenant", str(largest.pk), "--output", f"{home}/chain.jsonl")
-        return _run("audit_export_chain", *arguments, count=largest.sequence)
+        return _taken(partial(_command, "audit_export_chain", *arguments), count=largest.sequence)
+
+
+def selected(form: Format) -> Figures:
+    """The same of everything as an administrator downloads it, with the questions that are asked before each piece."""
+    reader = event_pages.reader()
+    session = SessionStore(verified_client(reader).cookies[settings.SESSION_COOKIE_NAME].value)
+    export = event_exports.export_of(Asked(), form, session=session, actor=reader)
+    count = _total()
+    found = _taken(lambda: sum(map(len, event_exports.Outgoing(export, Asked(), timezone.now()))), count=count)
+    assert export.rows >= count
+    return found
 
 
 def sign_ins(walk: Walk, count: int) -> dict[str, list[float]]:
@@ -139,7 +141,7 @@ def _plain(number: int) -> Write:
     """Rows that are ready, one after the other."""
     dialect = ledger._dialect_of(connection)
     statement = dialect.insert.replace("audit_auditevent", PLAIN) + dialect.places
-    people = _people_of(TO_WRITE, tenants=TENANTS, begin=number * TENANTS // WRITERS)
+    people = _people_of(FIRST, tenants=TENANTS, begin=number * TENANTS // WRITERS)
     with context.use(_request()):
         entries = [_sealed(_entry(next(people), each)) for each in range(MADE)]
     rows = iter([dialect.row(connection.ops, each) for each in entries])
@@ -161,7 +163,7 @@ def _sealed(entry: Entry) -> Entry:
 
 def _recording(tenants: int, number: int) -> Write:
     """What a flow does, in one of so many tenants."""
-    people = _people_of(TO_WRITE, tenants=tenants, begin=number * tenants // WRITERS)
+    people = _people_of(FIRST, tenants=tenants, begin=number * tenants // WRITERS)
 
     def write() -> None:
         person = next(people)
@@ -196,12 +198,17 @@ def _total() -> int:
     return sum(AuditChain.objects.values_list("sequence", flat=True))
 
 
-def _run(command: str, *arguments: str, count: int) -> dict[str, float]:
-    """Events a second; microseconds of CPU for each, and MiB above the start, of this process and those it forks."""
-    before, spent, begun = _memory("VmRSS"), _cpu(), time.perf_counter()
-    Path("/proc/self/clear_refs").write_text("5")
+def _command(command: str, *arguments: str) -> None:
     with Path(os.devnull).open("w") as nowhere:
         call_command(command, *arguments, stdout=nowhere, stderr=nowhere)
+
+
+def _taken(work: Callable[[], object], *, count: int = 0) -> Figures:
+    """Events a second; microseconds of CPU for each, and MiB above the start, of this process and those it forks."""
+    count = count or _total()
+    before, spent, begun = _memory("VmRSS"), _cpu(), time.perf_counter()
+    Path("/proc/self/clear_refs").write_text("5")
+    work()
     seconds = time.perf_counter() - begun
     forked = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     several = (os.cpu_count() or 1) * max(forked - before, 0) if forked else 0

@@ -1,0 +1,133 @@
+"""A record to be read, of millions of events: each made and sealed as any other, then copied in by the thousand.
+
+Half of it is one tenant's; of the others each has some thousand, spread over the same quarter of a year. Indexes are
+made when everything is there: that takes a third of what keeping them up takes.
+"""
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, connections
+from django.utils import timezone
+
+from accounts.models import Tenant
+from audit import chain, context, keys, ledger
+from audit.catalogue import CATALOGUE
+from audit.entries import Entry, entry_of
+from audit.identifiers import uuid7
+from audit.kinds import Kind
+from audit.log import Outcome
+from audit.models import AuditChain
+from tests.audit.evidence import Person
+
+FIRST: Final = 1 << 65  # the id of the large tenant
+OF_A_CHAIN: Final = 5000  # events, of all chains but the first, which has half of everything
+PEOPLE: Final = 50  # of each tenant, at least
+OF_A_PERSON: Final = 1000  # events, where there are more people
+AT_A_TIME: Final = 5000  # events
+SPREAD: Final = timedelta(days=90)
+RARE: Final = 500  # one event in so many
+RAREST: Final = 50_000
+AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+Sizes = dict[UUID, int]
+
+
+def fill(count: int) -> None:
+    """Chains with so many events in all, made by two processes."""
+    few = UUID(int=FIRST)
+    sizes = {few: count // 2}
+    sizes |= {UUID(int=FIRST + 1 + each): OF_A_CHAIN for each in range(count // 2 // OF_A_CHAIN)}
+    Tenant.objects.bulk_create(Tenant(pk=pk, name=f"Firm {each}", slug=f"firm-{each}") for each, pk in enumerate(sizes))
+    others = {pk: size for pk, size in sizes.items() if pk != few}
+    with _without_indexes():
+        _at_once([{few: sizes[few]}, others])
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def _at_once(parts: list[Sizes]) -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=_make, args=(part,)) for part in parts]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert not any(each.exitcode for each in workers)
+
+
+def _make(sizes: Sizes) -> None:
+    for pk, size in sizes.items():
+        _make_chain(pk, size)
+    connections.close_all()
+
+
+def _make_chain(pk: UUID, size: int) -> None:
+    number = max(PEOPLE, size // OF_A_PERSON)
+    people = [Person(email=f"person-{each}@{pk.int - FIRST}.example", tenant_id=pk) for each in range(number)]
+    key, previous, begins = keys.primary(), chain.GENESIS, timezone.now() - SPREAD
+    for done in range(0, size, AT_A_TIME):
+        entries = [
+            _entry(people, number, begins + SPREAD * (number / size))
+            for number in range(done, min(done + AT_A_TIME, size))
+        ]
+        for number, entry in enumerate(entries, start=done + 1):
+            previous = ledger._seal(entry, number, previous, key)
+        _copy(entries)
+    AuditChain.objects.create(pk=pk, sequence=size, hash=previous)
+
+
+def _entry(people: list[Person], number: int, at: datetime) -> Entry:
+    """Mostly of three kinds, one after the other; a few of others, and hardly any that failed."""
+    person = people[number * 7 % len(people)]
+    here = context.RequestContext(
+        ip=f"198.51.{number % 100}.{number // 100 % 100}", user_agent=AGENT, request_id=str(uuid7(at))
+    )
+    with context.use(here):
+        entry = _told(person, number)
+    entry.at, entry.id = at, uuid7(at)
+    return entry
+
+
+def _told(person: Person, number: int) -> Entry:
+    if number % RARE == RARE - 1:
+        outcome = Outcome.FAILED if number % RAREST == RAREST - 1 else None
+        return entry_of(CATALOGUE[Kind.MFA_RESET], person, person, None, outcome, {"removed": 1, "reason": "lost"})
+    if number % 3 == 0:
+        payload: dict[str, Any] = {"email": person.email, "failures": 3}
+        return entry_of(CATALOGUE[Kind.SIGN_IN_FAILED], None, person, None, None, payload)
+    if number % 3 == 1:
+        payload = {"methods": ["password", "totp"], "user_verified": True}
+        return entry_of(CATALOGUE[Kind.SIGN_IN_COMPLETED], person, person, None, None, payload)
+    return entry_of(CATALOGUE[Kind.SIGNED_OUT], person, person, None, None, {})
+
+
+def _copy(entries: list[Entry]) -> None:
+    dialect = ledger._dialect_of(connection)
+    names = ", ".join(name for name, _convert in dialect.columns)
+    with connection.cursor() as cursor, cursor.copy(f"COPY audit_auditevent ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        for entry in entries:
+            copy.write_row(dialect.row(connection.ops, entry))
+
+
+@contextmanager
+def _without_indexes() -> Iterator[None]:
+    """But those that are constraints."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE indrelid = 'audit_auditevent'::regclass AND NOT indisunique"
+        )
+        known = dict(cursor.fetchall())
+        for name in known:
+            cursor.execute(f"DROP INDEX {name}")
+    yield
+    with connection.cursor() as cursor:
+        for definition in known.values():
+            cursor.execute(definition)

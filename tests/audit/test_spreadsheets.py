@@ -68,3 +68,9 @@ def test_a_disguised_one_among_innocent_ones_is_none_either(cell: str, shown: st
     column = [*INNOCENT, cell]
     expected = [*csv_lines((one, one) for one in [*INNOCENT, shown])][1:]
     assert csv_of_columns([column, column]) == "".join(expected)
+
+
+@pytest.mark.security(87)
+@pytest.mark.parametrize("sign", "=+-@")
+def test_a_formula_after_a_cell_that_ends_in_a_letter_is_none(sign: str) -> None:
+    assert csv_of_columns([["b", f"{sign}1"], ["c", "d"]]) == f"b,c\r\n'{sign}1,d\r\n"

@@ -29,7 +29,7 @@ from accounts.models import Binding, User
 from accounts.models.people import normalise_address
 from audit.context import client_ip
 from audit.kinds import Kind
-from audit.log import Outcome, record, unit_of_work
+from audit.log import Outcome, joined_unit, record, unit_of_work
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -189,7 +189,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         session = cast("SessionStore", request.session)
         try:
-            with unit_of_work():
+            with joined_unit():
                 super().login(request, user)
                 vars(request)[_BROWSER] = sign_in.complete(user, session, token=browser_cookie.token_in(request))
                 session.save_new_key()

@@ -23,10 +23,18 @@ class Select:
     `models` are given by the aliases that the statement uses for them; `expressions` are added as they stand.
     A row comes back as one tuple: an instance per model, None where a LEFT JOIN found nothing (a model's first
     column is never null), then the expressions' raw values. An expression may be spelt apart for each vendor.
+    The rows of the aliases in `held` are held until the transaction ends, in that order.
     """
 
-    def __init__(self, from_where: str, *expressions: str | Mapping[str, str], **models_: type[models.Model]) -> None:
+    def __init__(
+        self,
+        from_where: str,
+        *expressions: str | Mapping[str, str],
+        held: Sequence[str] = (),
+        **models_: type[models.Model],
+    ) -> None:
         self.from_where = from_where
+        self.held = held
         self.expressions = expressions
         self.models = models_
         self._prepared: dict[str, _Prepared] = {}
@@ -87,6 +95,8 @@ class _Prepared:
         vendor = connections[alias].vendor
         expressions = [one if isinstance(one, str) else one[vendor] for one in select.expressions]
         self.sql = select.statement(", ".join([*parts, *expressions]))
+        if select.held and connections[alias].features.has_select_for_update_of:
+            self.sql += f" FOR UPDATE OF {', '.join(select.held)}"
 
     def adapted(self, parameters: Iterable[Any]) -> list[Any]:
         """The parameters as this database takes them."""

@@ -22,7 +22,7 @@ from audit.declarations import Outcome
 from audit.entries import Entry, entry_of
 from audit.kinds import Kind
 
-__all__ = ["Kind", "Outcome", "record", "unit_of_work"]
+__all__ = ["Kind", "Outcome", "joined_unit", "record", "unit_of_work"]
 
 
 P = ParamSpec("P")
@@ -79,9 +79,17 @@ def unit_of_work(function: Callable[P, R] | None = None) -> AbstractContextManag
     return in_a_unit
 
 
+def joined_unit() -> AbstractContextManager[None]:
+    """The unit of work around it, or else one of its own: for changes that stand or fall with all of that unit.
+
+    It sets no savepoint: what fails inside undoes the whole, even where somebody catches it.
+    """
+    return _unit(savepoint=False)
+
+
 @contextmanager
-def _unit() -> Iterator[None]:
-    with transaction.atomic(durable=False):
+def _unit(*, savepoint: bool = True) -> Iterator[None]:
+    with transaction.atomic(savepoint=savepoint or _open.unit is None):
         if _open.unit is not None:
             yield
             return

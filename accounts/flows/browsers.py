@@ -82,8 +82,8 @@ def _seen_again(person: User, token: str, seen: dict[str, Any]) -> Browser | Non
 
 
 _SEEN = Change(
-    f"{Browser._meta.db_table} SET agent = %s, ip = %s, last_seen_at = %s WHERE person_id = %s AND digest = %s",
-    **{Browser._meta.db_table: Browser},
+    "accounts_browser SET agent = %s, ip = %s, last_seen_at = %s WHERE person_id = %s AND digest = %s",
+    accounts_browser=Browser,
 )
 
 

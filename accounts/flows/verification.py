@@ -1,14 +1,15 @@
 """Checking codes: count the try, look, and keep what makes a code good once.
 
-Each check holds the authenticator's row from first look to last write, so parallel tries take turns, and
-commits its counter and event before a refusal is raised. A wrong code counts against that authenticator
+Each check holds the person's row and the authenticator's from first look to last write, so parallel tries take turns,
+and commits its counter and event before a refusal is raised. A wrong code counts against that authenticator
 alone; the others stay usable.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -29,6 +30,7 @@ from accounts.errors import (
 )
 from accounts.flows import people, wrong_factors
 from accounts.models import Binding, RecoveryCode, User
+from accounts.rows import Select, attach
 from audit.kinds import Kind
 from audit.log import Outcome, record, unit_of_work
 
@@ -36,6 +38,7 @@ PAUSE_FROM = 5  # consecutive failures
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 
+R = TypeVar("R")
 Look = Callable[[Binding, str, datetime], AccountsError | None]
 
 
@@ -43,12 +46,20 @@ def check_code(person: User, method: Method, entered: str) -> Proof:
     """Prove a factor by a code. Raises WrongCode, CodeAlreadyUsed, Paused, Locked, Unreadable, NotEnrolled or
     SecretsUnavailable, each recorded; returns the proof for the session.
     """
+    return with_code(person, method, entered, lambda proof: proof)
+
+
+def with_code(person: User, method: Method, entered: str, then: Callable[[Proof], R]) -> R:
+    """As `check_code`, and what a right code is good for in the same unit of work: returns what `then` returns.
+
+    The code is used up with that, or not at all. A refusal is committed first, and raised here.
+    """
     if method is Method.TOTP and not canary.is_healthy():
         raise SecretsUnavailable
-    outcome = _attempt(person, method, entered, timezone.now())
-    if isinstance(outcome, AccountsError):
-        raise outcome
-    return outcome
+    refusal, result = _attempt(person, method, entered, then)
+    if refusal is not None:
+        raise refusal
+    return cast("R", result)
 
 
 def pause_after(failures: int) -> timedelta | None:
@@ -65,7 +76,14 @@ def totp_context(binding: Binding) -> keyring.Context:
 
 
 @unit_of_work
-def _attempt(person: User, method: Method, entered: str, now: datetime) -> Proof | AccountsError:
+def _attempt(
+    person: User, method: Method, entered: str, then: Callable[[Proof], R]
+) -> tuple[AccountsError | None, R | None]:
+    outcome = _tried(person, method, entered, timezone.now())
+    return (outcome, None) if isinstance(outcome, AccountsError) else (None, then(outcome))
+
+
+def _tried(person: User, method: Method, entered: str, now: datetime) -> Proof | AccountsError:
     if method is Method.RECOVERY_CODE:
         person = people.lock(person)  # spending one is counted there; every flow takes the person before their factors
     binding = _held(person, method)
@@ -107,9 +125,25 @@ def look_up_code(person: User, entered: str) -> Binding | AccountsError:
 
 
 def _held(person: User, method: Method) -> Binding | None:
-    """The person's one authenticator of this kind, its row held."""
-    rows = Binding.objects.select_for_update(of=("self",)).select_related("authenticator")
-    return rows.filter(person=person, kind=method, unbound_at=None).first()
+    """The person's one authenticator of this kind, its row held, and before it the person's."""
+    found = _HELD.first(person.pk, method.value)
+    if found is None:
+        return None
+    owner, binding, authenticator = found
+    attach(binding, "person", owner)
+    attach(binding, "authenticator", authenticator)
+    return cast("Binding", binding)
+
+
+_HELD = Select(
+    f"{User._meta.db_table} p JOIN {Binding._meta.db_table} b ON b.person_id = p.id"
+    f" LEFT JOIN {Authenticator._meta.db_table} a ON a.id = b.authenticator_id"
+    " WHERE p.id = %s AND b.kind = %s AND b.unbound_at IS NULL",
+    held=("p", "b"),
+    p=User,
+    b=Binding,
+    a=Authenticator,
+)
 
 
 def _barred(person: User, binding: Binding, now: datetime) -> AccountsError | None:

@@ -48,12 +48,15 @@ class FactorPage(Page, ABC):
         if "cancel" in request.POST:
             return self.cancel()
         try:
-            proof = self.check(self.posted())
+            return self.answered(self.posted())
         except (NotEnrolled, SecretsUnavailable):
             raise
         except AccountsError as refusal:
             return self.ask(refusal)
-        return self.proved(proof)
+
+    def answered(self, method: Method | None) -> HttpResponseBase:
+        """What a right factor leads to. Raises what the flow refuses a wrong one with."""
+        return self.proved(self.check(method))
 
     @cached_property
     def offered(self) -> list[methods.Option]:
@@ -79,7 +82,12 @@ class FactorPage(Page, ABC):
         posted, session = self.request.POST, self.request.session
         if method is Method.WEBAUTHN:
             return keys.check(self.person, session, posted.get("credential", ""), purpose=self.purpose)
-        return verification.check_code(self.person, method, posted.get("code", "")[:LONGEST_CODE])
+        return verification.check_code(self.person, method, self.code)
+
+    @property
+    def code(self) -> str:
+        """The code that was typed; what is longer than any is not looked at."""
+        return self.request.POST.get("code", "")[:LONGEST_CODE]
 
     def ask(self, refusal: AccountsError | None = None) -> HttpResponse:
         """The page, with the refusal at its field."""
@@ -166,6 +174,12 @@ class SecondFactorView(FactorPage):
         if (explain := self.request.gate.explain) is not None:
             return explain()
         return policy().explanation(self.person, self.request.session, with_facts=False)
+
+    def answered(self, method: Method | None) -> HttpResponseBase:
+        """At sign-in a code and the session that it leads to are one unit of work."""
+        if self.stage is None or method not in (Method.TOTP, Method.RECOVERY_CODE):
+            return super().answered(method)
+        return verification.with_code(self.person, method, self.code, self.proved)
 
     def extra(self) -> dict[str, Any]:
         return {"cancel_url": reverse("mfa_authenticate"), "why": self.why, "trusted_until": self.trusted_until()}

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.flows import browsers, drills, own_sessions, people, sign_in
-from accounts.models import Binding, Browser, Session, User
+from accounts.models import Binding, Browser, RecoveryCode, Session, User
 from audit.log import unit_of_work
 from audit.models import AuditEvent
 from tests.accounts.test_verification import in_parallel
@@ -133,7 +133,50 @@ def test_a_sign_in_that_two_complete_at_once_becomes_one_session() -> None:
         assert 302 in answers and set(answers) <= {302, 400}
         assert completed(person) - before == 1
         assert Session.objects.filter(person=person, ended_at=None).count() == completed(person)
+        spent = RecoveryCode.objects.filter(binding__person=person).exclude(used_at=None).count()
+        assert spent == AuditEvent.objects.filter(kind="recovery_codes:used", target_id=str(person.pk)).count()
+        assert accepted(person) == completed(person)  # the loser's code is not used up by what never was
+
+
+@pytest.mark.security(11, 59)
+def test_one_code_that_is_sent_many_times_at_once_opens_one_session() -> None:
+    person = UserFactory(tenant=TenantFactory())
+    secret = enrol_totp(person)
+    keys, code = [half_way(person) for _ in range(8)], next_code(secret)
+    answers: list[int] = []
+    assert set(in_parallel(8, lambda n: answers.append(completed_by(keys[n], method="totp", code=code)))) == {""}
+    assert (answers.count(302), completed(person), accepted(person)) == (1, 1, 1)
+    assert Session.objects.filter(person=person, ended_at=None).count() == 1
+
+
+@pytest.mark.security(60, 61)
+def test_a_sign_in_and_a_change_of_factors_at_once_never_wait_for_each_other_in_a_ring() -> None:
+    """Both take the person's row first, then the authenticator's; the database would end one of them otherwise."""
+    person = UserFactory(tenant=TenantFactory())
+    secret = enrol_totp(person)
+    for _ in range(10):
+        key = half_way(person)
+        Binding.objects.filter(person=person).update(last_counter=0)
+        answers: list[int] = []
+
+        def race(number: int, key: str = key, answers: Any = answers) -> None:
+            if number:
+                answers.append(completed_by(key, method="totp", code=next_code(secret)))
+                return
+            with unit_of_work():
+                locked = people.lock(person)
+                Binding.objects.filter(person=person).update(checked_at=None)
+                people.raise_security_version(locked)
+
+        assert set(in_parallel(2, race)) == {""}
+        assert answers == [302]  # to the site, or back to the sign-in whose footing changed
+        grants = Session.objects.filter(person=person).exclude(grant_security_version=None)
+        assert again(person).security_version not in grants.values_list("grant_security_version", flat=True)
 
 
 def completed(person: User) -> int:
     return AuditEvent.objects.filter(kind="sign_in:completed", target_id=str(person.pk)).count()
+
+
+def accepted(person: User) -> int:
+    return AuditEvent.objects.filter(kind="second_factor:accepted", target_id=str(person.pk)).count()

@@ -1,9 +1,10 @@
 """The hand-written SELECTs: the same instances as the ORM's, by a shorter way."""
 
+import threading
 from datetime import UTC
 
 import pytest
-from django.db import models
+from django.db import connections, models, transaction
 from django.utils import timezone
 
 from accounts.models import Binding, Session, Tenant, User, WebAuthnCredential
@@ -118,3 +119,40 @@ def test_a_change_gives_the_row_as_it_stands_after_it():
 @pytest.mark.postgres
 def test_a_change_gives_the_row_as_it_stands_after_it_on_postgresql():
     test_a_change_gives_the_row_as_it_stands_after_it()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_is_said_to_be_held_is_held_on_postgresql():
+    person = UserFactory()
+    enrol_totp(person)
+    held = Select(
+        "accounts_user p JOIN accounts_binding b ON b.person_id = p.id WHERE p.id = %s",
+        held=("p", "b"),
+        p=User,
+        b=Binding,
+    )
+    answers: list[str] = []
+
+    def try_to_hold(model: type[models.Model]) -> None:
+        with transaction.atomic():
+            free = model.objects.select_for_update(skip_locked=True).values_list("pk", flat=True)
+            answers.append("free" if list(free) else "held")
+
+    with transaction.atomic():
+        assert held.first(person.pk) is not None
+        for model in (User, Binding):
+            thread = threading.Thread(target=closing(try_to_hold), args=(model,))
+            thread.start()
+            thread.join()
+    assert answers == ["held", "held"]
+
+
+def closing(work):
+    def done(*args):
+        try:
+            work(*args)
+        finally:
+            connections.close_all()
+
+    return done

@@ -20,7 +20,7 @@ from django.utils.functional import SimpleLazyObject
 from audit import chain, context, ledger
 from audit.errors import KeyMissing, UndeclaredField
 from audit.kinds import Kind
-from audit.log import Outcome, record, unit_of_work
+from audit.log import Outcome, joined_unit, record, unit_of_work
 from audit.models import AuditChain
 from tests.audit.evidence import Person, assert_whole, events_of
 
@@ -270,6 +270,36 @@ def test_an_inner_failure_drops_the_inner_events_alone(person: Person, inner: An
     assert kinds(person) == ["person:added", "person:changed"]
     assert not Group.objects.filter(name="gone").exists()
     assert_whole(person.tenant_id, length=2)
+
+
+def test_what_fails_in_a_joined_unit_undoes_the_unit_around_it_even_if_it_is_caught(person: Person) -> None:
+    with unit_of_work():
+        Group.objects.create(name="around")
+        record(Kind.PERSON_ADDED, target=person)
+        with pytest.raises(Broken), joined_unit():
+            record(Kind.GROUPS_CHANGED, target=person)
+            raise Broken
+    assert kinds(person) == []
+    assert not Group.objects.filter(name="around").exists()
+
+
+def test_a_joined_unit_stands_with_the_unit_around_it_and_costs_no_savepoint(person: Person) -> None:
+    with CaptureQueriesContext(connection) as queries, unit_of_work():
+        record(Kind.PERSON_ADDED, target=person)
+        with joined_unit():
+            record(Kind.PERSON_CHANGED, target=person)
+    assert kinds(person) == ["person:added", "person:changed"]
+    assert sum("SAVEPOINT" in one["sql"] and "RELEASE" not in one["sql"] for one in queries) <= 1  # the test's own
+    assert_whole(person.tenant_id, length=2)
+
+
+def test_a_joined_unit_alone_is_a_unit(person: Person) -> None:
+    with pytest.raises(Broken), joined_unit():
+        record(Kind.PERSON_ADDED, target=person)
+        raise Broken
+    with joined_unit():
+        record(Kind.PERSON_CHANGED, target=person)
+    assert kinds(person) == ["person:changed"]
 
 
 def test_a_transaction_marked_for_rollback_takes_its_events_along(person: Person) -> None:

@@ -124,8 +124,8 @@ def click_twice(page: Page, words: str, slow: Slow) -> None:
 
 
 def test_a_double_click_signs_in_once(page: Page, person, app, monkeypatch):
-    slow = Slow(verification.check_code)
-    monkeypatch.setattr(verification, "check_code", slow)
+    slow = Slow(verification.with_code)
+    monkeypatch.setattr(verification, "with_code", slow)
     sign_in(page, person)
     page.get_by_label(CODE).fill(app.code())
     click_twice(page, "Verify", slow)

@@ -24,6 +24,7 @@ from tests.factories import (
     TenantFactory,
     UserFactory,
     enrol_totp,
+    live_binding,
     next_code,
     publish_rules,
 )
@@ -198,6 +199,18 @@ def test_a_sign_in_that_fails_in_its_unit_grants_nothing(person: User, monkeypat
     assert not Session.objects.filter(person=person, signed_in_at__isnull=False).exists()
     assert not Session.objects.exclude(grant_policy_version=None).exists()
     assert [row.outcome for row in DecidedSignIn.objects.filter(person_id=person.pk)] == ["step_up"]
+    assert events(Kind.SECOND_FACTOR_ACCEPTED) == 0
+    monkeypatch.undo()  # nothing came of the code, so it is as good as it was
+    assert browser.post(SECOND, {"code": next_code(secret), "method": "totp"})["Location"] == HOME
+    assert (events(Kind.SECOND_FACTOR_ACCEPTED), events(Kind.SIGN_IN_COMPLETED)) == (1, 1)
+
+
+def test_a_wrong_code_is_counted_and_recorded_though_nothing_comes_of_it(person: User) -> None:
+    enrol_totp(person)
+    browser = signed_in(person)
+    assert browser.post(SECOND, {"code": "000000", "method": "totp"}).status_code == 200
+    assert (live_binding(person).failures, events(Kind.SECOND_FACTOR_FAILED)) == (1, 1)
+    assert events(Kind.SIGN_IN_COMPLETED) == 0
 
 
 def test_an_administrator_takes_theirs_along_too() -> None:

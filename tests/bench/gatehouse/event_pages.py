@@ -70,7 +70,7 @@ def _questions() -> dict[str, dict[str, str]]:
         "what succeeded": {"outcome": "ok"},
         "what failed": {"outcome": "failed"},
         "a subject": {"category": "sign_in"},
-        "a subject, failed": {"category": "session", "outcome": "failed"},
+        "a subject, failed": {"category": "recovery", "outcome": "failed"},
         "a common kind": {"kind": "session:signed_out"},
         "a rare kind": {"kind": "mfa:reset"},
         "a kind that never happened": {"kind": "policy:published"},

@@ -26,6 +26,7 @@ from audit.raw_rows import COLUMNS, FIELD
 
 TOGETHER: Final = 500  # events
 BLOCK: Final = 64  # bytes, of SHA-256
+DIGEST: Final = 32  # bytes
 DIGITS: Final = 15  # that an integer may have and be below 2^53 whatever they are
 REMEMBERED: Final = 1024  # shapes, payloads, days: a record has a few dozen
 DAY: Final = len("2026-11-28 ")
@@ -40,7 +41,7 @@ _PERSONAL: Final = (*PERSONAL_COLUMNS, "payload", "salts", "digests")
 _FORM: Final = str(FORM)
 
 Columns = Mapping[str, Sequence[str]]  # of some events, by their names
-Sealer = Callable[[bytes], str]
+Sealer = Callable[[bytes], bytes]
 
 
 class _Doubt(Exception):
@@ -86,11 +87,15 @@ def _last_hash(records: Sequence[str], chain: str, *, after: int, previous: str,
     for text in _canonical(columns, chain, is_ascii=all(map(str.isascii, records))):
         link = sha256(link + text.encode()).digest()
         links.append(link)
-    if tuple([link.hex() for link in links]) != hashes:
-        raise _Doubt
-    if tuple([seals[key](link) for key, link in zip(columns["key_id"], links, strict=True)]) != columns["mac"]:
+    sealed = [seals[key](link) for key, link in zip(columns["key_id"], links, strict=True)]
+    if not (_spell(hashes, links) and _spell(columns["mac"], sealed)):
         raise _Doubt
     return hashes[-1]
+
+
+def _spell(texts: Sequence[str], digests: Sequence[bytes]) -> bool:
+    """Whether each text is the digest in its place, in hex."""
+    return set(map(len, texts)) == {2 * DIGEST} and "".join(texts) == b"".join(digests).hex()
 
 
 def _canonical(columns: Columns, chain: str, *, is_ascii: bool) -> Iterable[str]:
@@ -292,10 +297,10 @@ def _fields(payload: str) -> dict[str, Any]:
 def _sealer(key: bytes) -> Sealer:
     inner, outer = (sha256(bytes(byte ^ pad for byte in key.ljust(BLOCK, b"\0"))) for pad in (0x36, 0x5C))
 
-    def seal(digest: bytes) -> str:
+    def seal(digest: bytes) -> bytes:
         begun, ended = inner.copy(), outer.copy()
         begun.update(digest)
         ended.update(begun.digest())
-        return ended.hexdigest()
+        return ended.digest()
 
     return seal

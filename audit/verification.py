@@ -26,6 +26,7 @@ from audit.row import Row
 from audit.rows import Head
 
 SPAN: Final = 10_000  # events
+RARELY: Final = 100_000  # objects that are made before the next look for garbage
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -107,7 +108,7 @@ def _looks(spans: Iterator[Span], processes: int) -> Iterator[Looked]:
         return
     _disconnect()  # a connection must not be shared, nor a pool's threads be forked
     fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(processes, mp_context=fork, initializer=gc.freeze) as pool:
+    with ProcessPoolExecutor(processes, mp_context=fork, initializer=_settle) as pool:
         pool.submit(int).result()  # forks them all, before this process connects again
         waiting: deque[Future[Looked]] = deque()
         for span in spans:
@@ -116,6 +117,12 @@ def _looks(spans: Iterator[Span], processes: int) -> Iterator[Looked]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _settle() -> None:
+    """Of a process that makes millions of short-lived texts and no cycles: garbage is looked for rarely."""
+    gc.freeze()
+    gc.set_threshold(RARELY)
 
 
 def look(span: Span) -> Looked:

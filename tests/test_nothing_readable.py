@@ -240,10 +240,10 @@ def test_a_failure_tells_neither_its_page_nor_the_log(
     known, walk, log = walked
     settings.DEBUG = False
 
-    def fail(person: User, method: Any, entered: str) -> None:
+    def fail(person: User, method: Any, entered: str, then: Any) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(verification, "check_code", fail)
+    monkeypatch.setattr(verification, "with_code", fail)
     walk.sign_in(SECOND)
     walk.client.raise_request_exception = False
     code = known.note("code in a failure", next_code(walk.secret))

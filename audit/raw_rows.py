@@ -12,7 +12,7 @@ from django.db import DataError, connection
 
 from audit.row import Row
 
-PAGE: Final = 5000  # numbers
+PAGE: Final = 2000  # numbers
 FIELD: Final = "\x1d"  # recording writes no such sign
 
 _NAMES: Final = list(Row.__slots__)

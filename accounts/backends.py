@@ -30,9 +30,9 @@ class PasswordBackend(AuthenticationBackend):
         That it is verified is noted on this very instance, so that the sign-in need not ask again
         (`accounts.stages`).
         """
-        found = _BY_ADDRESS.all(email.lower())
-        verified = [person for address, person, tenant in found if address.verified and _with(person, tenant)]
-        for person in verified or _unverified(email.lower(), found):
+        found = [(address, _with(person, tenant)) for address, person, tenant in _BY_ADDRESS.all(email.lower())]
+        verified = [person for address, person in found if address.verified]
+        for person in verified or _unverified(email.lower(), [person for _address, person in found]):
             if self._check_password(person, password):
                 vars(person)[_VERIFIED] = email if verified else None
                 return person
@@ -49,9 +49,8 @@ def _with(person: User, tenant: Tenant) -> User:
     return person
 
 
-def _unverified(email: str, found: list[tuple[Any, ...]]) -> list[User]:
+def _unverified(email: str, named: list[User]) -> list[User]:
     """Nobody verified the address: whose row names it, and who has it as their own."""
-    named = {_with(person, tenant) for _, person, tenant in found}
     return [*named, *(person for person in User.objects.filter(email=email) if person not in named)]
 
 

@@ -153,6 +153,6 @@ def _stamp(at: Any) -> str:
     """A moment as summaries tell it, of an object or of how PostgreSQL spells it in UTC."""
     if not isinstance(at, str):
         return stamp(at)
-    if len(at) == MOMENT and at[-1] != "C":
+    if len(at) == MOMENT and at[10] == " " and at[-1] != "C":  # of a year of four digits
         return f"{at[:10]}T{at[11:]}Z"
     return stamp(datetime.fromisoformat(at).replace(tzinfo=UTC))

@@ -198,3 +198,11 @@ def test_the_mark_of_the_encoding_stands_once_in_a_file() -> None:
     text = (selections.head(Format.CSV, {}, AT) + selections.lines(Format.CSV, [read()]) * 2).decode()
     assert text.startswith(BOM)
     assert text.count(BOM) == 1
+
+
+@pytest.mark.parametrize("spelt", ["20260-01-01 00:00:00.12345", "4000-03-15 00:00:00.123 BC"])
+def test_a_moment_of_another_age_is_not_told_as_one_of_ours(spelt: str) -> None:
+    """It is as long as any other; whoever exports it has the export broken off."""
+    assert len(spelt) == selections.MOMENT
+    with pytest.raises(ValueError, match="Invalid isoformat"):
+        selections._stamp(spelt)

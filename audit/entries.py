@@ -1,6 +1,5 @@
-"""Making the entry of one event: who, whom, where, when, and the digests of what is personal."""
+"""Making the entry of one event: who, whom, where, when."""
 
-import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from audit import context
-from audit.chain import FORM, PAYLOAD, PERSONAL_COLUMNS, PLATFORM, digest_of
+from audit.chain import FORM, PLATFORM
 from audit.declarations import Declaration, Outcome
 from audit.encoding import visible
 from audit.identifiers import uuid7
@@ -24,7 +23,7 @@ ANONYMOUS = "anonymous"
 
 @dataclass(slots=True)
 class Entry:
-    """An event on its way to the table, with the names of its columns; `ledger.append` numbers and seals it."""
+    """An event on its way to the table, with the names of its columns; `Draft` makes its digests, and seals it."""
 
     id: UUID
     chain: UUID
@@ -41,6 +40,7 @@ class Entry:
     user_agent: str
     request_id: str
     payload: dict[str, Any]
+    personal: frozenset[str]  # fields of the payload
     salts: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     form: int = FORM
@@ -63,38 +63,27 @@ def entry_of(
     here = context.current()
     if actor is None and getattr(here.person, "is_authenticated", False):
         actor = here.person
-    at = timezone.now()
-    entry = Entry(
+    at, tenant_id = timezone.now(), _tenant_id(tenant, target, actor)
+    actor_id, actor_label = who = _named(actor)
+    target_id, target_label = who if target is actor else _named(target)
+    return Entry(
         id=uuid7(at),
-        chain=PLATFORM,
-        tenant_id=_tenant_id(tenant, target, actor),
+        chain=PLATFORM if tenant_id is None else tenant_id,
+        tenant_id=tenant_id,
         kind=declaration.kind,
         at=at,
         outcome=str(outcome or declaration.outcome),
-        actor_id=_id_of(actor),
-        actor_label=_label_of(actor) or (ANONYMOUS if context.in_request() else SYSTEM),
+        actor_id=actor_id,
+        actor_label=actor_label or (ANONYMOUS if context.in_request() else SYSTEM),
         target_type=_type_of(target),
-        target_id=_id_of(target),
-        target_label=_label_of(target),
+        target_id=target_id,
+        target_label=target_label,
         ip=here.ip,
         user_agent=here.user_agent,
         request_id=here.request_id,
         payload=declaration.encode(payload),
+        personal=declaration.personal,
     )
-    if entry.tenant_id is not None:
-        entry.chain = entry.tenant_id
-    _commit_to_personal_values(entry, declaration.personal)
-    return entry
-
-
-def _commit_to_personal_values(entry: Entry, fields: frozenset[str]) -> None:
-    """Salt and digest every personal value that is there; the chain holds the digests alone."""
-    values = {name: value for name in PERSONAL_COLUMNS if (value := getattr(entry, name))}
-    values |= {PAYLOAD + name: entry.payload[name] for name in fields & entry.payload.keys()}
-    salts = os.urandom(SALT_LENGTH * len(values)).hex()
-    for number, (name, value) in enumerate(values.items()):
-        salt = entry.salts[name] = salts[2 * SALT_LENGTH * number : 2 * SALT_LENGTH * (number + 1)]
-        entry.digests[name] = digest_of(salt, name, value)
 
 
 def _tenant_id(tenant: Any, target: Any, actor: Any) -> UUID | None:
@@ -105,15 +94,12 @@ def _tenant_id(tenant: Any, target: Any, actor: Any) -> UUID | None:
     return owner
 
 
-def _label_of(thing: Any) -> str:
-    return "" if thing is None else visible(str(thing), LABEL_LIMIT)
-
-
-def _id_of(thing: Any) -> str:
-    """The key of a thing, or its public id where it has one: a session's key must not be told."""
+def _named(thing: Any) -> tuple[str, str]:
+    """Id and label. The id is the key, or the public id where there is one: a session's key must not be told."""
     if thing is None:
-        return ""
-    return visible(str(getattr(thing, "public_id", None) or thing.pk), ID_LIMIT)
+        return "", ""
+    identifier = getattr(thing, "public_id", None) or thing.pk
+    return visible(str(identifier), ID_LIMIT), visible(str(thing), LABEL_LIMIT)
 
 
 def _type_of(thing: Any) -> str:

@@ -3,19 +3,16 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.utils import CursorWrapper
 
 from audit import chain, keys, stream
+from audit.drafts import COLUMNS, Draft
 from audit.entries import Entry
-from audit.models import AuditEvent
 
 _LOOK = "SELECT sequence, hash FROM audit_auditchain WHERE id = %s"  # where a writer has the database to itself
 _LOCK = "SELECT sequence, hash FROM audit_auditchain WHERE id = %s FOR UPDATE"
@@ -34,19 +31,20 @@ def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
     Chains are locked in the order of their ids, so that no two transactions wait for each other, and stay
     locked until the transaction ends: call this last. Raises KeyMissing or KeyMalformed, and database errors.
     """
-    key = keys.primary()
-    dialect = _dialect_of(connection)
-    by_chain = attrgetter("chain")
+    key, dialect = keys.primary(), _dialect_of(connection)
+    waiting: dict[UUID, list[Draft]] = {}
+    for entry in entries:
+        waiting.setdefault(entry.chain, []).append(Draft(entry))
     with connection.cursor() as cursor:
-        for chain_id, group in groupby(sorted(entries, key=by_chain), key=by_chain):
-            head = dialect.uuid(connection.ops, chain_id)
-            sequence, previous = _lock(cursor, dialect, head)
-            members = list(group)
-            for sequence, entry in enumerate(members, start=sequence + 1):  # noqa: B020
-                previous = _seal(entry, sequence, previous, key)
-            rows = [dialect.row(connection.ops, entry) for entry in members]
-            dialect.write(cursor, dialect, rows, (sequence, previous, head))
-            stream.send(connection, members)
+        for chain_id in sorted(waiting):
+            drafts, head = waiting[chain_id], dialect.uuid(chain_id)
+            sequence, digest = _lock(cursor, dialect, head)
+            for draft in drafts:
+                sequence += 1
+                digest = draft.seal(sequence, digest, key)
+            rows = [dialect.row(connection.ops, draft) for draft in drafts]
+            dialect.write(cursor, dialect, rows, (sequence, digest, head))
+            stream.send(connection, [draft.entry for draft in drafts])
 
 
 def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, str]:
@@ -58,16 +56,6 @@ def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, s
         found = cursor.fetchone()
     sequence, digest = found
     return sequence, digest
-
-
-def _seal(entry: Entry, sequence: int, previous: str, key: keys.Key) -> str:
-    """Give an entry its place, hash and MAC; return the hash for the next one."""
-    entry.sequence = sequence
-    entry.prev_hash = previous
-    entry.hash = chain.link(previous, chain.canonical(entry))
-    entry.mac = chain.authenticate(key.secret, entry.hash)
-    entry.key_id = key.id
-    return entry.hash
 
 
 def _write_apart(cursor: CursorWrapper, dialect: "_Dialect", rows: Rows, end: End) -> None:
@@ -89,22 +77,17 @@ def _write_at_once(cursor: CursorWrapper, dialect: "_Dialect", rows: Rows, end: 
         advance, values = "", []
 
 
-Convert = Callable[[BaseDatabaseOperations, Any], Any]
-
-
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """What databases spell differently, and how values of the event's columns are passed to them."""
+    """What databases spell differently, and how values are passed to them."""
 
     lock: str
     insert: str
-    places: str
     write: Callable[..., None]
-    uuid: Convert
-    columns: tuple[tuple[str, Convert | None], ...]
+    uuid: Callable[[UUID], Any]
+    row: Callable[[BaseDatabaseOperations, Draft], list[Any]]
 
-    def row(self, ops: BaseDatabaseOperations, entry: Entry) -> list[Any]:
-        return [c(ops, getattr(entry, n)) if c else getattr(entry, n) for n, c in self.columns]
+    places = f"({', '.join(['%s'] * len(COLUMNS))})"
 
 
 _dialects: dict[str, _Dialect] = {}
@@ -117,33 +100,30 @@ def _dialect_of(connection: BaseDatabaseWrapper) -> _Dialect:
 
 
 def _make_dialect(connection: BaseDatabaseWrapper) -> _Dialect:
-    fields = AuditEvent._meta.concrete_fields
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    uuid = _same if connection.features.has_native_uuid_field else _uuid_as_hex
-    converters: dict[type, Convert] = {models.UUIDField: uuid, models.DateTimeField: _moment}
-    converters[models.JSONField] = _json
-    return _Dialect(
-        lock=_LOCK if connection.features.has_select_for_update else _LOOK,
-        insert=" ".join(("INSERT INTO audit_auditevent (", names, ") VALUES ")),
-        places=f"({places})",
-        write=_write_at_once if connection.vendor == "postgresql" else _write_apart,
-        uuid=uuid,
-        columns=tuple((field.attname, converters.get(type(field))) for field in fields),
-    )
+    names = ", ".join(map(connection.ops.quote_name, COLUMNS))
+    insert = " ".join(("INSERT INTO audit_auditevent (", names, ") VALUES "))
+    if connection.vendor == "postgresql":
+        return _Dialect(_LOCK, insert, _write_at_once, str, _as_texts)
+    return _Dialect(_LOOK, insert, _write_apart, _hex, _adapted)
 
 
-def _same(ops: BaseDatabaseOperations, value: Any) -> Any:
-    return value
+def _as_texts(ops: BaseDatabaseOperations, draft: Draft) -> list[Any]:
+    """PostgreSQL knows its columns' types; having psycopg spell them costs more than all the rest of a row."""
+    return draft.row()
 
 
-def _uuid_as_hex(ops: BaseDatabaseOperations, value: UUID | None) -> str | None:
-    return None if value is None else value.hex
+def _adapted(ops: BaseDatabaseOperations, draft: Draft) -> list[Any]:
+    """As models pass them, to a database that knows texts and numbers alone."""
+    values = [getattr(draft.entry, name) for name in COLUMNS]
+    return [convert(ops, each) if (convert := _CONVERTERS.get(type(each))) else each for each in values]
 
 
-def _moment(ops: BaseDatabaseOperations, value: datetime) -> Any:
-    return ops.adapt_datetimefield_value(value)
+def _hex(value: UUID) -> str:
+    return value.hex
 
 
-def _json(ops: BaseDatabaseOperations, value: Any) -> Any:
-    return ops.adapt_json_value(value, None)
+_CONVERTERS: dict[type, Callable[[BaseDatabaseOperations, Any], Any]] = {
+    UUID: lambda _ops, value: value.hex,
+    datetime: lambda ops, value: ops.adapt_datetimefield_value(value),
+    dict: lambda ops, value: ops.adapt_json_value(value, None),
+}

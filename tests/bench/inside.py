@@ -150,21 +150,23 @@ def expect(response: HttpResponseBase, status: int, leads_to: str = "") -> None:
     assert response.status_code == status and leads_to in found, f"{found} instead of {status} {leads_to}"
 
 
-def cpu_of(step: Callable[..., None], count: int, *, before: Callable[[], tuple[Any, ...]]) -> list[float]:
+def cpu_of(
+    step: Callable[..., None], count: int, *, before: Callable[[], tuple[Any, ...]], warm_up: int = WARM_UP
+) -> list[float]:
     """Milliseconds of the process's CPU time for each of `count` runs of a step, after a warm-up.
 
     `before` makes the step's arguments, outside the clock.
     """
     found = []
     gc.disable()
-    for _ in range(WARM_UP + count):
+    for _ in range(warm_up + count):
         arguments = before()
         gc.collect(0)
         start = time.process_time_ns()
         step(*arguments)
         found.append((time.process_time_ns() - start) / 1e6)
     gc.enable()
-    return found[WARM_UP:]
+    return found[warm_up:]
 
 
 def main(scene: Scene, arguments: list[str]) -> None:

@@ -15,8 +15,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from accounts.models import Tenant
-from audit import chain, context, keys, ledger
+from audit import chain, context, keys
 from audit.catalogue import CATALOGUE
+from audit.drafts import COLUMNS, Draft
 from audit.entries import Entry, entry_of
 from audit.identifiers import uuid7
 from audit.kinds import Kind
@@ -77,9 +78,10 @@ def _make_chain(pk: UUID, size: int) -> None:
             _entry(people, number, begins + SPREAD * (number / size))
             for number in range(done, min(done + AT_A_TIME, size))
         ]
-        for number, entry in enumerate(entries, start=done + 1):
-            previous = ledger._seal(entry, number, previous, key)
-        _copy(entries)
+        drafts = list(map(Draft, entries))
+        for number, draft in enumerate(drafts, start=done + 1):
+            previous = draft.seal(number, previous, key)
+        _copy(drafts)
     AuditChain.objects.create(pk=pk, sequence=size, hash=previous)
 
 
@@ -108,12 +110,11 @@ def _told(person: Person, number: int) -> Entry:
     return entry_of(CATALOGUE[Kind.SIGNED_OUT], person, person, None, None, {})
 
 
-def _copy(entries: list[Entry]) -> None:
-    dialect = ledger._dialect_of(connection)
-    names = ", ".join(name for name, _convert in dialect.columns)
+def _copy(drafts: list[Draft]) -> None:
+    names = ", ".join(COLUMNS)
     with connection.cursor() as cursor, cursor.copy(f"COPY audit_auditevent ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
-        for entry in entries:
-            copy.write_row(dialect.row(connection.ops, entry))
+        for draft in drafts:
+            copy.write_row(draft.row())
 
 
 @contextmanager

@@ -127,10 +127,11 @@ def _first(selection: Selection, size: int, order: str, place: Q) -> Events:
     if len(selection.branches) == 1:
         return events.filter(selection.branches[0])[:size]
     each = [_ids(events.filter(branch)[:size]) for branch in selection.branches]
-    ids = each[0].union(*each[1:]).order_by(order)[:size] if each else ()
-    return AuditEvent.objects.filter(pk__in=list(ids)).order_by(order)
+    if not each:
+        return AuditEvent.objects.none()
+    return AuditEvent.objects.filter(pk__in=each[0].union(*each[1:]).order_by(order)[:size]).order_by(order)
 
 
 def _ids(events: Events) -> Any:
     """The ids of a page, as a query that every database lets be part of a union."""
-    return AuditEvent.objects.filter(pk__in=events.values("pk")).order_by().values_list("pk", flat=True)
+    return AuditEvent.objects.filter(pk__in=events.values("pk")).order_by().values_list("id", flat=True)

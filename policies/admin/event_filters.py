@@ -1,17 +1,20 @@
 """The filters beside the list of events: links and fields. What they mean is said by `policies.evidence.asked`."""
 
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import BooleanField, QuerySet, Value
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import filters
+from accounts.models import Tenant
+from accounts.scope import tenants_called
 from audit.declarations import Category, Outcome
 from policies.admin.paged_list import AFTER, BEFORE
-from policies.evidence.asked import LONGEST, kinds_about
+from policies.evidence.asked import LONGEST, Asked, kinds_about
 
 OUTCOMES: Final[dict[str, str | Promise]] = {
     Outcome.OK.value: _("Succeeded"),
@@ -22,10 +25,37 @@ Choices = list[tuple[str, Any]]
 
 
 class TenantFilter(filters.TenantFilter):
-    """By tenant, as beside every list."""
+    """By tenant, as beside every list. What is offered and what is asked for come by one query.
+
+    `meant` are the tenants that are asked for, by their ids; None where none is, or only one's own may be.
+    """
+
+    meant: dict[UUID, str] | None = None
+
+    def offered(self, request: HttpRequest) -> list[tuple[Any, str]]:
+        first = Tenant.objects.filter(pk__in=Tenant.objects.order_by("name").values("pk")[: filters.MOST_OFFERED + 1])
+        found = first.annotate(is_meant=_IS_NOT).values_list("pk", "name", "is_meant").order_by("name")
+        if typed := Asked.of(request.GET).tenant:
+            called = tenants_called(typed).order_by().annotate(is_meant=_IS)
+            found = found.order_by().union(called.values_list("pk", "name", "is_meant"), all=True).order_by("name")
+        rows = list(found)
+        if typed:
+            self.meant = {pk: name for pk, name, is_meant in rows if is_meant}
+        return [(pk, name) for pk, name, is_meant in rows if not is_meant]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset
+
+    @property
+    def ids(self) -> list[UUID] | None:
+        return None if self.meant is None else list(self.meant)
+
+    def called(self) -> str:
+        value = self.value() or ""
+        return next((name for pk, name in (self.meant or {}).items() if str(pk) == value), value)
+
+
+_IS, _IS_NOT = (Value(told, BooleanField()) for told in (True, False))
 
 
 class LinkFilter(admin.SimpleListFilter):

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -11,10 +11,13 @@ from django.utils.translation import gettext as _
 from accounts.admin.scope import person_of
 from accounts.models import Tenant
 from audit import reading
+from audit.models import AuditEvent
 from audit.selections import Format
+from policies.admin.event_filters import TenantFilter
 from policies.admin.paged_list import PagedList
-from policies.evidence.asked import Asked, is_too_wide, selection_in, tenants_asked
+from policies.evidence.asked import Asked, is_too_wide, selection_in
 
+_NAME = Subquery(Tenant.objects.filter(pk=OuterRef("tenant_id")).order_by().values("name"))
 UNREAD = ("salts", "digests", "prev_hash", "hash", "mac", "key_id")  # columns that no list shows
 
 
@@ -32,18 +35,13 @@ class EventList(PagedList):
         self.asked, reader = Asked.of(request.GET), person_of(request)
         self.selection = reading.Selection()
         super().get_queryset(request, exclude_parameters)
-        self.tenants = tenants_asked(self.asked, seen_by=reader)
+        self.tenants = next((spec.ids for spec in self.filter_specs if isinstance(spec, TenantFilter)), None)
         self.selection = selection_in(self.tenants, self.asked, seen_by=reader, now=timezone.now())
         if is_too_wide(self.asked, self.tenants):
             self.selection = reading.Selection(branches=())
             self.why_empty = _("More tenants are called so than are looked through at once. Type more of the name.")
         self.by_key = True
         return self.root_queryset.none()
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if "tenant_name" in self.list_display:
-            self._name_tenants()
 
     def counted(self) -> tuple[int, bool]:
         """Nobody counts events: all that is known is whether they fit on a page."""
@@ -52,18 +50,17 @@ class EventList(PagedList):
         return self.list_per_page, True
 
     def following(self, after: str, size: int) -> list[Any]:
-        return list(reading.newest(self.selection, size, before=_place(after)).defer(*UNREAD))
+        return self._read(reading.newest(self.selection, size, before=_place(after)))
 
     def preceding(self, before: str, size: int) -> list[Any]:
-        return list(reading.oldest(self.selection, size, after=_place(before)).defer(*UNREAD))
+        return self._read(reading.oldest(self.selection, size, after=_place(before)))
 
-    def _name_tenants(self) -> None:
-        """By one query. A tenant that is gone keeps its id."""
-        names = dict(
-            Tenant.objects.filter(pk__in={one.tenant_id for one in self.result_list}).values_list("pk", "name")
-        )
-        for event in self.result_list:
-            event.named_tenant = names.get(event.tenant_id) or event.tenant_id or ""
+    def _read(self, events: QuerySet[AuditEvent]) -> list[Any]:
+        """With the names of their tenants; a tenant that is gone keeps its id."""
+        found = list(events.defer(*UNREAD).annotate(named_tenant=_NAME))
+        for event in found:
+            event.named_tenant = event.named_tenant or event.tenant_id or ""
+        return found
 
 
 def _place(text: str) -> UUID | None:

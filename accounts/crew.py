@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.db import Error as AnyDatabaseError
 from django.db import connections
 
-from accounts.sealed_rows import NotWritten
+from accounts.resealing import NotWritten
 
 Task = Callable[[], Iterator[Any]]
 

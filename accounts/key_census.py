@@ -17,14 +17,13 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Left
 
 from accounts import canary, keyring
-from accounts.keyring import BARE_FERNET_START, KEY_ID, KeyRing
+from accounts.keyring import BARE_FERNET_START, KEY_ID, KEY_ID_LENGTH, KeyRing
 from accounts.models import Binding
 from accounts.sealed import Place, places
 from accounts.sealed_rows import foreign
 
-ID_LENGTH: Final = 8
 TIME_LENGTH: Final = 12  # characters of base64: nine bytes, the version and the seconds since 1970
-START: Final = ID_LENGTH + 1 + TIME_LENGTH
+START: Final = KEY_ID_LENGTH + 1 + TIME_LENGTH
 FOREIGN_DATA: Final = ("secret", "seed", "migrated_codes")  # where stock allauth keeps secrets
 
 
@@ -125,8 +124,8 @@ def count(place: Place) -> tuple[dict[str, Tally], Foreign]:
     for start, rows in starts.annotate(number=Count("pk")).iterator():
         if not start:
             lost += rows
-        elif KEY_ID.fullmatch(start[:ID_LENGTH]) and start[ID_LENGTH : ID_LENGTH + 1] == "$":
-            tallies.setdefault(start[:ID_LENGTH], Tally()).add(rows, _sealed_at(start[ID_LENGTH + 1 :]))
+        elif KEY_ID.fullmatch(start[:KEY_ID_LENGTH]) and start[KEY_ID_LENGTH : KEY_ID_LENGTH + 1] == "$":
+            tallies.setdefault(start[:KEY_ID_LENGTH], Tally()).add(rows, _sealed_at(start[KEY_ID_LENGTH + 1 :]))
         elif start.startswith(BARE_FERNET_START):
             bare += rows
         else:
@@ -138,7 +137,7 @@ def rows_under(key_id: str) -> int:
     """How many rows need this key, by what their ciphertexts say or by the column beside them."""
     own = Q(start=f"{key_id}$")
     return sum(
-        place.rows().annotate(start=Left("stored", ID_LENGTH + 1)).filter(own | Q(**{place.key_id: key_id})).count()
+        place.rows().annotate(start=Left("stored", KEY_ID_LENGTH + 1)).filter(own | Q(**{place.key_id: key_id})).count()
         for place in places()
     )
 
@@ -151,7 +150,7 @@ def waiting_to_be_adopted() -> int:
 
 def misfiled(place: Place) -> "QuerySet[Any]":
     """Rows whose column names another key than their ciphertext does."""
-    rows = place.rows().annotate(named=Left("stored", ID_LENGTH), mark=Left("stored", ID_LENGTH + 1))
+    rows = place.rows().annotate(named=Left("stored", KEY_ID_LENGTH), mark=Left("stored", KEY_ID_LENGTH + 1))
     wrong: QuerySet[Any] = rows.filter(mark__endswith="$").exclude(named=F(place.key_id))
     return wrong
 

@@ -27,7 +27,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
 KEY_BYTES: Final = 32
-KEY_ID: Final = re.compile(r"[0-9a-f]{8}")
+KEY_ID_LENGTH: Final = 8  # hex digits of a key's id
+KEY_ID: Final = re.compile(rf"[0-9a-f]{{{KEY_ID_LENGTH}}}")
+ID_BYTES: Final = 16  # of a row or an owner, a UUID
 FRAME_VERSION: Final = b"\x01"
 BARE_FERNET_START: Final = "gAAAA"  # Fernet's version byte and the leading zeros of its time
 # Base32 seeds, hex seeds and recovery codes, all that stock allauth keeps; no ciphertext of ours is so short.
@@ -81,8 +83,15 @@ class Context:
 
     def frame(self) -> bytes:
         """What precedes the secret inside the token; no context's frame is the start of another's."""
-        kind = self.kind.encode("ascii")
-        return b"".join((FRAME_VERSION, len(kind).to_bytes(1), kind, self.row.bytes, self.owner.bytes))
+        [frame] = frames_of(self.kind, self.row.bytes, self.owner.bytes)
+        return frame
+
+
+def frames_of(kind: str, rows: bytes, owners: bytes) -> list[bytes]:
+    """The frames of many contexts of one kind: ids of 16 bytes each, one after the other."""
+    name = kind.encode("ascii")
+    start = FRAME_VERSION + len(name).to_bytes(1) + name
+    return [start + rows[at : at + ID_BYTES] + owners[at : at + ID_BYTES] for at in range(0, len(rows), ID_BYTES)]
 
 
 class KeyRing:
@@ -216,7 +225,7 @@ def key_bytes(key: str) -> bytes | None:
 
 def key_id(raw: bytes) -> str:
     """The short name of a key, which may be shown and stored: it tells nothing about the key."""
-    return hashlib.sha256(raw).hexdigest()[:8]
+    return hashlib.sha256(raw).hexdigest()[:KEY_ID_LENGTH]
 
 
 def is_public(key: str) -> bool:

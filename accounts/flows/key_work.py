@@ -13,7 +13,8 @@ from accounts import canary, keyring
 from accounts.crew import WorkerLost
 from accounts.key_errors import KeyWorkFailed, WrongKeys, WrongOrder
 from accounts.models import User
-from accounts.sealed_rows import Fault, NotWritten
+from accounts.resealing import NotWritten
+from accounts.sealed_rows import Fault
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 

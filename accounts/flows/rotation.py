@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, Final
-from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, reset_queries, transaction
@@ -20,8 +19,9 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import crew, keyring
 from accounts.flows import key_work
 from accounts.flows.key_work import Report, Step
+from accounts.resealing import hold, require_written, resealed, write
 from accounts.sealed import Place, places
-from accounts.sealed_rows import BATCH, held, not_under, reachable, read, require_written, resealed, write
+from accounts.sealed_rows import BATCH, not_under, reachable
 
 Which = Callable[[Place, str], "QuerySet[Any]"]  # of a place and the id of the primary key: the rows to do
 
@@ -91,11 +91,11 @@ def _pass(place: Place, size: int, which: Which) -> Iterator[Step]:
 
 @transaction.atomic
 @sensitive_variables()
-def _batch(place: Place, after: UUID | None, size: int, which: Which = not_under) -> tuple[Step, UUID | None]:
-    """Do the next rows; returns the last of them, None where there were none."""
+def _batch(place: Place, after: str | None, size: int, which: Which = not_under) -> tuple[Step, str | None]:
+    """Do the next rows; returns where the last of them stands, None where there were none."""
     ring, adopting = keyring.current(), settings.MFA_ADOPT_FOREIGN_SECRETS
-    rows = read(place, held(place, which(place, ring.primary_id)), after=after, size=size)
-    changes, faults = resealed(ring, place, rows, foreign=adopting)
+    batch = hold(place, which(place, ring.primary_id), after=after, size=size)
+    changes, faults = resealed(ring, place, batch, foreign=adopting)
     written = write(place, changes, ring.primary_id)
     require_written(ring, place, changes, written)
-    return Step(place.label, len(written), tuple(faults)), rows[-1].pk if rows else None
+    return Step(place.label, len(written), tuple(faults)), batch.homes[-1] if batch.homes else None

@@ -39,7 +39,7 @@ class Binding(models.Model):
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     name = models.CharField(_("name"), max_length=100, blank=True)
-    sealed_under = models.CharField(max_length=8, blank=True, db_index=True, editable=False)
+    sealed_under = models.CharField(max_length=8, blank=True, editable=False)
     last_counter = models.BigIntegerField(null=True, editable=False)
     failures = models.PositiveIntegerField(_("consecutive failures"), default=0)
     paused_until = models.DateTimeField(_("paused until"), null=True)
@@ -65,7 +65,7 @@ class Binding(models.Model):
                 name="one_app_and_one_code_set",
             )
         ]
-        indexes = [models.Index(fields=["person"], condition=models.Q(unbound_at=None), name="bound_by_person")]
+        indexes = [models.Index(fields=["sealed_under"], name="binding_by_key")]
 
     def __str__(self) -> str:
         return self.name or str(self.get_kind_display())
@@ -121,7 +121,7 @@ class PendingEnrolment(models.Model):
     person = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="pending_enrolments")
     session_id = models.UUIDField()
     sealed = models.TextField()
-    sealed_under = models.CharField(max_length=8, db_index=True)
+    sealed_under = models.CharField(max_length=8)
     failures = models.PositiveSmallIntegerField(default=0)
     expires_at = models.DateTimeField(db_index=True)
 
@@ -129,6 +129,7 @@ class PendingEnrolment(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["person", "session_id"], name="one_pending_enrolment_per_session")
         ]
+        indexes = [models.Index(fields=["sealed_under"], name="pending_by_key")]
 
     def __str__(self) -> str:
         return f"pending enrolment {self.pk}"

@@ -1,17 +1,19 @@
 """Rotation: everything goes under the first key, nothing else changes, and what does not open is left and told."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.views.debug import ExceptionReporter
 
-from accounts import keyring, sealed_rows
+from accounts import keyring, resealing, sealed_rows
 from accounts.flows import enrolment, rotation
 from accounts.key_errors import KeyWorkFailed, WrongKeys, WrongOrder
 from accounts.models import Binding, PendingEnrolment, RecoveryCode, Session, User
+from accounts.resealing import Changes, NotWritten
 from accounts.sealed import PENDING_TOTP, TOTP
-from accounts.sealed_rows import Change, NotWritten, Row
+from accounts.sealed_rows import Row
 from audit.kinds import Kind
 from tests.accounts.sealed_scene import (
     add_key,
@@ -205,7 +207,7 @@ def test_a_column_that_names_another_key_than_the_ciphertext_is_put_right(settin
 @pytest.mark.parametrize("change", ["ciphertext", "removed", "replaced"])
 def test_whoever_changed_a_row_meanwhile_wins(settings, database, change):
     person, secret = next(iter(apps(1).items()))
-    [row] = sealed_rows.read(TOTP, TOTP.rows(), after=None)
+    batch = held(TOTP)
     binding = Binding.objects.get()
     if change == "ciphertext":
         damage(person, "another")
@@ -217,7 +219,7 @@ def test_whoever_changed_a_row_meanwhile_wins(settings, database, change):
         new = Authenticator.objects.create(user=person, type="totp", data={"secret": "new"})
         Binding.objects.filter(pk=binding.pk).update(authenticator=new)
     new = keyring.seal(secret, TOTP.context(binding.pk, person.pk))
-    assert sealed_rows.write(TOTP, [Change(row, new, b"")], "deadbeef") == set()
+    assert resealing.write(TOTP, changed(batch, new), "deadbeef") == set()
     assert not Authenticator.objects.filter(data__secret=new).exists()
     assert Binding.objects.get().sealed_under == binding.sealed_under
 
@@ -227,49 +229,50 @@ def test_whoever_changed_a_row_meanwhile_wins(settings, database, change):
 def test_whoever_began_an_enrolment_anew_meanwhile_wins(settings, database):
     person = UserFactory()
     enrolment.begin_totp(person, session_of(person))
-    [row] = sealed_rows.read(PENDING_TOTP, PENDING_TOTP.rows(), after=None)
-    new = keyring.seal("x", PENDING_TOTP.context(row.pk, person.pk))
+    batch = held(PENDING_TOTP)
+    new = keyring.seal("x", PENDING_TOTP.context(uuid.UUID(batch.keys[0]), person.pk))
     PendingEnrolment.objects.update(sealed="another")
-    assert sealed_rows.write(PENDING_TOTP, [Change(row, new, b"")], "deadbeef") == set()
+    assert resealing.write(PENDING_TOTP, changed(batch, new), "deadbeef") == set()
     assert PendingEnrolment.objects.get().sealed == "another"
-    [row] = sealed_rows.read(PENDING_TOTP, PENDING_TOTP.rows(), after=None)
-    assert sealed_rows.write(PENDING_TOTP, [Change(row, new, b"")], "deadbeef") == {row.pk}
+    batch = held(PENDING_TOTP)
+    assert resealing.write(PENDING_TOTP, changed(batch, new), "deadbeef") == set(batch.homes)
     assert PendingEnrolment.objects.values_list("sealed", "sealed_under").get() == (new, "deadbeef")
 
 
 @BOTH
 def test_a_row_that_does_not_read_back_as_written_is_noticed(settings, database):
     person = next(iter(apps(1)))
-    ring, rows = keyring.current(), sealed_rows.read(TOTP, TOTP.rows(), after=None)
-    changes, faults = sealed_rows.resealed(ring, TOTP, rows, foreign=False)
+    ring, batch = keyring.current(), held(TOTP)
+    changes, faults = resealing.resealed(ring, TOTP, batch, foreign=False)
     assert not faults
-    sealed_rows.require_written(ring, TOTP, changes, set())  # somebody else won: there is nothing to read back
-    as_it_stood, key = stored(person), {rows[0].pk}
+    resealing.require_written(ring, TOTP, changes, set())  # somebody else won: there is nothing to read back
+    as_it_stood, key = changes.new[0], set(batch.homes)
+    damage(person, as_it_stood)
     for stands in (as_it_stood[:-2], as_it_stood.upper(), keyring.seal("x", TOTP.context(uuid.uuid4(), person.pk))):
-        sealed_rows.require_written(ring, TOTP, changes, key)
+        resealing.require_written(ring, TOTP, changes, key)
         damage(person, stands)
-        with pytest.raises(NotWritten, match=str(rows[0].pk)):
-            sealed_rows.require_written(ring, TOTP, changes, key)
+        with pytest.raises(NotWritten, match=batch.keys[0]):
+            resealing.require_written(ring, TOTP, changes, key)
         damage(person, as_it_stood)
     Binding.objects.update(sealed_under="deadbeef")
     with pytest.raises(NotWritten):
-        sealed_rows.require_written(ring, TOTP, changes, key)
+        resealing.require_written(ring, TOTP, changes, key)
     Binding.objects.all().delete()
     with pytest.raises(NotWritten):
-        sealed_rows.require_written(ring, TOTP, changes, key)
+        resealing.require_written(ring, TOTP, changes, key)
 
 
 @BOTH
 def test_a_row_under_the_old_key_does_not_count_as_written(settings, database):
     person = next(iter(apps(1)))
-    rows = sealed_rows.read(TOTP, TOTP.rows(), after=None)
+    batch = held(TOTP)
     add_key(settings)
     ring = keyring.current()
-    changes, _faults = sealed_rows.resealed(ring, TOTP, rows, foreign=False)
+    changes, _faults = resealing.resealed(ring, TOTP, batch, foreign=False)
     Binding.objects.update(sealed_under=ring.primary_id)
     assert keyring.key_id_of(stored(person)) != ring.primary_id
     with pytest.raises(NotWritten):
-        sealed_rows.require_written(ring, TOTP, changes, {rows[0].pk})
+        resealing.require_written(ring, TOTP, changes, set(batch.homes))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -280,8 +283,8 @@ def test_a_batch_that_does_not_read_back_is_undone_and_the_run_breaks_off(settin
     real, calls = rotation.write, []
 
     def spoil(place, changes, key_id):
-        calls.append(len(changes))
-        spoilt = [one._replace(new=one.new[:-4]) for one in changes] if len(calls) == 2 else changes
+        calls.append(len(changes.keys))
+        spoilt = replace(changes, new=[one[:-4] for one in changes.new]) if len(calls) == 2 else changes
         return real(place, spoilt, key_id)
 
     monkeypatch.setattr(rotation, "write", spoil)
@@ -324,9 +327,40 @@ def test_a_batch_takes_as_many_statements_however_many_rows_it_has(settings, dja
         rotation._batch(TOTP, None, 1000)
 
 
+@BOTH
+@pytest.mark.parametrize("planted", ["a,b", ",", None])
+def test_what_no_ciphertext_looks_like_shifts_nothing(settings, database, planted):
+    people = list(apps(5))
+    damage(people[2], planted)
+    batch = held(TOTP)
+    rows = [batch.row(number) for number in range(len(batch.keys))]
+    assert [row.owner for row in rows] == [person.pk for person in people]
+    assert [row.stored for row in rows[:2] + rows[3:]] == [stored(person) for person in people[:2] + people[3:]]
+    assert rows[2].stored in (planted, "null")  # what SQLite says of a null in a document
+
+
+@BOTH
+def test_batches_go_on_from_where_one_was_in_the_order_in_which_ciphertexts_stand(settings, database):
+    apps(5)
+    first = resealing.hold(TOTP, TOTP.rows(), after=None, size=3)
+    rest = resealing.hold(TOTP, TOTP.rows(), after=first.homes[-1], size=3)
+    in_order = Binding.objects.order_by("authenticator_id").values_list("pk", flat=True)
+    assert [*first.keys, *rest.keys] == [str(key) for key in in_order]
+    assert resealing.hold(TOTP, TOTP.rows(), after=rest.homes[-1]).keys == []
+
+
 def test_rows_are_read_in_the_order_of_their_keys_and_from_where_one_was():
     apps(5)
     first = sealed_rows.read(TOTP, TOTP.rows(), after=None, size=3)
     rest = sealed_rows.read(TOTP, TOTP.rows(), after=first[-1].pk, size=3)
     assert [row.pk for row in [*first, *rest]] == sorted(Binding.objects.values_list("pk", flat=True))
     assert isinstance(first[0], Row)
+
+
+def held(place):
+    return resealing.hold(place, place.rows(), after=None)
+
+
+def changed(batch, new):
+    """The only row of a batch, to be overwritten with this."""
+    return Changes(batch.keys, batch.homes, batch.stored, [new], [b""])

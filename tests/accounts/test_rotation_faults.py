@@ -143,7 +143,7 @@ def waiting_at(person: User) -> Iterator[None]:
 
 def by_key() -> list[User]:
     """People in the order in which a rotation comes to them."""
-    return [binding.person for binding in Binding.objects.order_by("pk").select_related("person")]
+    return [binding.person for binding in Binding.objects.order_by("authenticator_id").select_related("person")]
 
 
 @pytest.mark.parametrize("place", [0, 17, 29], ids=["first", "middle", "last"])

@@ -21,8 +21,9 @@ from accounts.flows import rotation
 from accounts.flows.key_work import Report
 from accounts.keyring import KeyRing
 from accounts.models import Binding
+from accounts.resealing import Changes, hold, write
 from accounts.sealed import TOTP
-from accounts.sealed_rows import BATCH, Change, batches, not_under, open_row, read, write
+from accounts.sealed_rows import BATCH, not_under, open_row, read
 from tests.accounts.sealed_scene import apps, new_key
 
 AT_A_TIME: Final = 2000  # people, made in one transaction
@@ -99,12 +100,17 @@ def _updates_alone() -> float:
     _tidy()
     done, spent = 0, 0.0
     for name in (NOBODYS, keyring.primary_key_id()):
-        for rows in batches(TOTP):
-            changes = [Change(row, f"{name}${(row.stored or '').partition('$')[2]}", b"") for row in rows]
-            start = time.perf_counter()
+        after: str | None = None
+        while True:
             with transaction.atomic():
-                done += len(write(TOTP, changes, name))
+                batch = hold(TOTP, TOTP.rows(), after=after)
+                if not batch.keys:
+                    break
+                new = [f"{name}${stored.partition('$')[2]}" for stored in batch.stored]
+                start = time.perf_counter()
+                done += len(write(TOTP, Changes(batch.keys, batch.homes, batch.stored, new, ()), name))
             spent += time.perf_counter() - start
+            after = batch.homes[-1]
     return done / spent
 
 

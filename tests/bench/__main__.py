@@ -44,6 +44,8 @@ QUICK = Effort(
     events=min(EVENTS, 50_000),
 )
 
+MEMORY = "shared_buffers=2GB"  # what a server of that size is given; the 128 MB that it comes with are for a small one
+
 MakeDatabase = Callable[[str], str]
 
 
@@ -77,7 +79,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _databases(stack: ExitStack, only: str | None) -> Iterator[tuple[str, MakeDatabase]]:
     if only != "SQLite":
         try:
-            server = stack.enter_context(postgres.server())
+            server = stack.enter_context(postgres.server(MEMORY))
         except NotInstalled as lack:
             sys.stderr.write(f"Without PostgreSQL: {lack}\n")
         else:

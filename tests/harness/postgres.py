@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 class Server:
     """A running server. `stop` and `start` keep data and port, for tests in which the database goes away."""
 
-    def __init__(self, binaries: Path, home: Path) -> None:
+    def __init__(self, binaries: Path, home: Path, settings: Sequence[str] = FAST) -> None:
         self.binaries = binaries
         self.home = home
+        self.settings = settings
         self.data = home / "data"
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -44,7 +45,7 @@ class Server:
     def start(self) -> None:
         """Start and wait until it answers."""
         place = ["-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.home]
-        settings = [part for setting in FAST for part in ("-c", setting)]
+        settings = [part for setting in self.settings for part in ("-c", setting)]
         self.process = subprocess.Popen(
             [self.binaries / "postgres", *place, *settings],
             stdout=subprocess.DEVNULL,
@@ -66,11 +67,11 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """A running throwaway server; raises NotInstalled where the programs are missing."""
+def server(*settings: str) -> Iterator[Server]:
+    """A running throwaway server, `settings` beside the usual; raises NotInstalled where the programs are missing."""
     binaries = find_binaries()
     home = Path(tempfile.mkdtemp(prefix="gatehouse-postgres-"))
-    running = Server(binaries, home)
+    running = Server(binaries, home, (*FAST, *settings))
     try:
         if os.geteuid() == 0:
             shutil.chown(home, "postgres", "postgres")

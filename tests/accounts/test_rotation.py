@@ -275,6 +275,19 @@ def test_a_row_under_the_old_key_does_not_count_as_written(settings, database):
         resealing.require_written(ring, TOTP, changes, set(batch.homes))
 
 
+@BOTH
+@pytest.mark.security(86)
+def test_what_was_sealed_wrongly_is_noticed_although_it_stands_as_it_was_written(settings, database, monkeypatch):
+    secrets = apps(2)
+    add_key(settings)
+    right = keyring.Fernet.encrypt
+    monkeypatch.setattr(keyring.Fernet, "encrypt", lambda self, data: right(self, data[::-1]))
+    with pytest.raises(NotWritten):
+        rotation._batch(TOTP, None, 10)
+    monkeypatch.undo()
+    assert everybody_gets_in(secrets)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.security(86)
 def test_a_batch_that_does_not_read_back_is_undone_and_the_run_breaks_off(settings, monkeypatch):

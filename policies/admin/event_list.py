@@ -39,7 +39,7 @@ class EventList(PagedList):
         self.selection = selection_in(self.tenants, self.asked, seen_by=reader, now=timezone.now())
         if is_too_wide(self.asked, self.tenants):
             self.selection = reading.Selection(branches=())
-            self.why_empty = _("More tenants are called so than are looked through at once. Type more of the name.")
+            self.why_empty = _("Too many tenants have this in their name. Type more of it.")
         self.by_key = True
         return self.root_queryset.none()
 

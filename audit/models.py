@@ -78,6 +78,11 @@ class AuditEvent(models.Model):
             models.Index(fields=["kind", "outcome", "-id"], name="event_by_kind_and_outcome"),
             models.Index(fields=["ip", "-id"], name="event_by_address"),
             models.Index(fields=["request_id", "-id"], name="event_by_request_in_order"),
+            models.Index(fields=["actor_id", "kind", "outcome", "-id"], name="event_of_actor_by_kind"),
+            models.Index(fields=["actor_label", "kind", "outcome", "-id"], name="event_of_actor_label_by_kind"),
+            models.Index(fields=["target_id", "kind", "outcome", "-id"], name="event_of_target_by_kind"),
+            models.Index(fields=["target_label", "kind", "outcome", "-id"], name="event_of_target_label_by_kind"),
+            models.Index(fields=["ip", "kind", "outcome", "-id"], name="event_of_address_by_kind"),
             models.Index(fields=["outcome", "-id"], condition=~models.Q(outcome=Outcome.OK), name="event_gone_wrong"),
         ]
 

@@ -4,7 +4,7 @@ What is asked for is a `Selection`. A page takes the first events of each of its
 order, and of those the first: nothing is counted, and no more is sorted than a page of each branch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import merge
@@ -22,7 +22,10 @@ from audit.models import AuditEvent
 
 BATCH: Final = 2000  # events
 
+INDEXED: Final = ("actor_id", "actor_label", "target_id", "target_label", "ip")  # each with kind and outcome too
+
 Events = QuerySet[AuditEvent]
+Value = tuple[str, str]  # one of the columns `INDEXED`, and what stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,26 @@ def recorded(tenant_id: UUID | None) -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(_RECORDED.format(mine=mine), values)
         return [(kind, outcome) for kind, outcome in cursor.fetchall()]
+
+
+def is_large() -> bool:
+    """Whether the database is one for very many events, so that one more query is worth not walking them."""
+    return connection.vendor == "postgresql"
+
+
+def recorded_by(values: Sequence[Value]) -> dict[Value, list[tuple[str, str]]]:
+    """As `recorded`, for each of these values of the events that have it in its column; at least one, one query."""
+    parts, given = [], {outcome.value: outcome.value for outcome in Outcome}
+    for number, (column, value) in enumerate(values):
+        mine = f"{INDEXED[INDEXED.index(column)]} = %(value_{number})s"
+        parts.append(_NUMBERED.format(number=number, found=_RECORDED.format(mine=mine)))
+        given[f"value_{number}"] = value
+    there: dict[Value, list[tuple[str, str]]] = {pair: [] for pair in values}
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), given)
+        for number, kind, outcome in sorted(cursor.fetchall()):
+            there[values[number]].append((kind, outcome))
+    return there
 
 
 def newest(selection: Selection, size: int, *, before: UUID | None = None) -> Events:
@@ -98,6 +121,9 @@ _RECORDED: Final = """
     )
     ORDER BY known.kind, ended.outcome
 """
+
+
+_NUMBERED: Final = "SELECT {number} AS number, found.* FROM ({found}) AS found"
 
 
 def _stored(tenant_id: UUID | None) -> Any:

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from uuid import UUID
 
 from django.db.models import Q
@@ -15,10 +15,11 @@ from accounts.models.people import normalise_address
 from accounts.scope import events_seen_by, tenants_called
 from audit.catalogue import CATALOGUE
 from audit.declarations import Category, Outcome
-from audit.reading import Selection, between, recorded
+from audit.reading import INDEXED, Selection, Value, between, is_large, recorded, recorded_by
 
 LONGEST: Final = 320  # characters of one value: the longest mail address
 MOST_TENANTS: Final = 25  # of which each is read by itself
+MOST_BRANCHES: Final = 40  # of what is asked of a person or an address
 PERIODS: Final = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -90,15 +91,57 @@ def selection_in(named: list[UUID] | None, asked: Asked, *, seen_by: User, now: 
     conditions = events_seen_by(seen_by) & between(*_span(asked, now))
     if only is not None:
         conditions &= Q(tenant_id=only)
-    if asked.ip:
-        conditions &= Q(ip=_shortest(asked.ip))
     tenants = _tenants(named) if only is None else None
-    narrowing = [one for one in (_found(asked.q, seen_by), _person(asked), tenants) if one is not None]
+    asked_for = (_found(asked.q, seen_by), _person(asked), _address(asked), tenants)
+    narrowing = [one for one in asked_for if one is not None]
     for branches in narrowing[1:]:
         conditions &= _any(branches)
-    if narrowing or asked.ip or not _is_by_kind(asked, only):
-        return Selection(conditions & _of_kind(asked), narrowing[0] if narrowing else (Q(),))
+    if narrowing:
+        return _narrowed(asked, narrowing[0], conditions)
+    if not _is_by_kind(asked, only):
+        return Selection(conditions & _of_kind(asked))
     return Selection(conditions, _kinds(asked, only))
+
+
+def _narrowed(asked: Asked, branches: tuple[Q, ...], conditions: Q) -> Selection:
+    """These branches, each parted by kinds and outcomes where some are asked for.
+
+    Who has very many events may have none of those. Where there would be too many branches, the events are walked.
+    """
+    indexed = {value: branch for branch in branches if (value := _indexed(branch)) is not None}
+    there = _there(asked, list(indexed)) if indexed else None
+    if there is None or sum(map(len, there.values())) > MOST_BRANCHES:
+        return Selection(conditions & _of_kind(asked), branches)
+    parted = [branch & one for value, branch in indexed.items() for one in there[value]]
+    others = [branch & _of_kind(asked) for branch in branches if _indexed(branch) is None]
+    return Selection(conditions, (*others, *parted))
+
+
+def _indexed(branch: Q) -> Value | None:
+    """The column of a branch, and what stands there; None where no index has it together with kinds."""
+    [(column, value)] = cast("list[Value]", branch.children)
+    return (column, value) if column in INDEXED else None
+
+
+def _there(asked: Asked, values: list[Value]) -> dict[Value, list[Q]] | None:
+    """Conditions on kind and outcome for each of these values; None where nothing of the sort is asked for."""
+    wanted, outcomes = _wanted(asked), {asked.outcome} & set(Outcome)
+    if wanted is None and not outcomes:
+        return None
+    if asked.kind in CATALOGUE:
+        return {value: [Q(kind=asked.kind, outcome=one) for one in sorted(outcomes or Outcome)] for value in values}
+    if not is_large():
+        return None
+    return {
+        value: [
+            Q(kind=kind, outcome=one) for kind, one in known if _is_among(kind, wanted) and _is_among(one, outcomes)
+        ]
+        for value, known in recorded_by(values).items()
+    }
+
+
+def _is_among(one: str, asked_for: set[str] | None) -> bool:
+    return not asked_for or one in asked_for
 
 
 def _only(named: list[UUID] | None, seen_by: User) -> UUID | None:
@@ -165,6 +208,10 @@ def _person(asked: Asked) -> tuple[Q, ...] | None:
     address = normalise_address(asked.person)
     ids = {str(pk) for pk in User.objects.filter(email=address).values_list("pk", flat=True)}
     return (*_acting_or_meant(ids), Q(actor_label=address), Q(target_label=address))
+
+
+def _address(asked: Asked) -> tuple[Q, ...] | None:
+    return (Q(ip=_shortest(asked.ip)),) if asked.ip else None
 
 
 def _found(term: str, seen_by: User) -> tuple[Q, ...] | None:

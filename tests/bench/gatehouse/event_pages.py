@@ -22,7 +22,7 @@ from audit.models import AuditEvent
 from policies.evidence.asked import Asked, selection_of
 from policies.flows import looks
 from tests.bench import inside
-from tests.bench.gatehouse.events import FIRST
+from tests.bench.gatehouse.events import BUSY, BUSY_ADDRESS, FIRST
 from tests.factories import AdministratorFactory, verified_client
 
 LIST: Final = reverse("admin:audit_auditevent_changelist")
@@ -81,6 +81,20 @@ def _questions() -> dict[str, dict[str, str]]:
         "a kind that never succeeds, succeeded": {"kind": "sign_in:failed", "outcome": "ok"},
         "a person": {"person": some.target_label},
         "a person, a kind that never happened": {"person": some.target_label, "kind": "policy:published"},
+        "a person with very many": {"person": BUSY},
+        "such a person, a kind that never happened to them": {"person": BUSY, "kind": "mfa:reset"},
+        "such a person, a subject that never was theirs": {"person": BUSY, "category": "recovery"},
+        "such a person, failed": {"person": BUSY, "outcome": "failed"},
+        "such a person, succeeded": {"person": BUSY, "outcome": "ok"},
+        "an address with very many": {"ip": BUSY_ADDRESS},
+        "such an address, a kind that never came from it": {"ip": BUSY_ADDRESS, "kind": "mfa:reset"},
+        "such an address, failed": {"ip": BUSY_ADDRESS, "outcome": "failed"},
+        "such a person, a kind that never happened, in a tenant": {
+            "tenant": large,
+            "person": BUSY,
+            "kind": "mfa:reset",
+        },
+        "search for such a person, failed": {"q": BUSY, "outcome": "failed"},
         "an address": {"ip": some.ip},
         "an address, failed": {"ip": some.ip, "outcome": "failed"},
         "a tenant": {"tenant": large},

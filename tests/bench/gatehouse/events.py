@@ -33,6 +33,8 @@ AT_A_TIME: Final = 5000  # events
 SPREAD: Final = timedelta(days=90)
 RARE: Final = 500  # one event in so many
 RAREST: Final = 50_000
+BUSY: Final = "busy@0.example"  # who has one event in ten of the large tenant
+BUSY_ADDRESS: Final = "192.0.2.20"  # whence one in twenty of all comes
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 Sizes = dict[UUID, int]
@@ -72,10 +74,11 @@ def _make(sizes: Sizes) -> None:
 def _make_chain(pk: UUID, size: int) -> None:
     number = max(PEOPLE, size // OF_A_PERSON)
     people = [Person(email=f"person-{each}@{pk.int - FIRST}.example", tenant_id=pk) for each in range(number)]
+    busy = [Person(email=BUSY, tenant_id=pk)] if pk.int == FIRST else []
     key, previous, begins = keys.primary(), chain.GENESIS, timezone.now() - SPREAD
     for done in range(0, size, AT_A_TIME):
         entries = [
-            _entry(people, number, begins + SPREAD * (number / size))
+            _entry((number % 10 == 7 and busy) or people, number, begins + SPREAD * (number / size))
             for number in range(done, min(done + AT_A_TIME, size))
         ]
         drafts = list(map(Draft, entries))
@@ -88,9 +91,8 @@ def _make_chain(pk: UUID, size: int) -> None:
 def _entry(people: list[Person], number: int, at: datetime) -> Entry:
     """Mostly of three kinds, one after the other; a few of others, and hardly any that failed."""
     person = people[number * 7 % len(people)]
-    here = context.RequestContext(
-        ip=f"198.51.{number % 100}.{number // 100 % 100}", user_agent=AGENT, request_id=str(uuid7(at))
-    )
+    ip = BUSY_ADDRESS if number % 20 == 7 else f"198.51.{number % 100}.{number // 100 % 100}"
+    here = context.RequestContext(ip=ip, user_agent=AGENT, request_id=str(uuid7(at)))
     with context.use(here):
         entry = _told(person, number)
     entry.at, entry.id = at, uuid7(at)

@@ -232,7 +232,7 @@ def test_a_name_that_very_many_tenants_share_is_to_be_typed_further(
     platform = verified_client(reader)
     with CaptureQueriesContext(connection) as asked:
         body = platform.get(LIST, question).content.decode()
-    assert "Type more of the name." in body
+    assert "Type more of it." in body
     assert not [one["sql"] for one in asked if 'FROM "audit_auditevent"' in one["sql"]]
     for narrower in ({"person": mine.person.email}, {"q": mine.person.email}, {"ip": happened(mine).ip}):
         assert {event.tenant_id for event in shown(platform, **question, **narrower)} >= {mine.tenant.pk}, narrower

@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 from uuid import UUID, uuid4
 
 from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max, Model
@@ -53,7 +54,7 @@ def rates() -> Rates:
     """Rows a second of each way, one after the other over the same tables, and MiB that a rotation adds."""
     crew.give_way()  # as the threads of a rotation do: on a busy machine nobody is to come first
     start = _memory("VmRSS")
-    found = {"update": _updates_alone()}
+    found = {"update": _updates_alone(), "cryptography": _cryptography_alone()}
     first, second = settings.MFA_ENCRYPTION_KEYS
     settings.MFA_ENCRYPTION_KEYS = [second, first]
     for name, way, number in (("save", _save, SAVED), ("bulk_update", _bulk_update, SAVED * 4)):
@@ -158,6 +159,17 @@ def _updates_alone() -> float:
             spent += time.perf_counter() - start
             after = batch.homes[-1]
     return done / spent
+
+
+def _cryptography_alone() -> float:
+    """The library's Fernet, by one thread: as many tokens as a batch has, opened and sealed."""
+    opens, seals = Fernet(Fernet.generate_key()), Fernet(Fernet.generate_key())
+    framed = TOTP.context(uuid4(), uuid4()).frame() + totp.new_secret().encode()
+    tokens = [opens.encrypt(framed) for _ in range(BATCH)]
+    start = time.process_time()
+    for token in tokens:
+        seals.encrypt(opens.decrypt(token))
+    return len(tokens) / (time.process_time() - start)
 
 
 def _rotate(*, workers: int = 1) -> int:

@@ -27,16 +27,16 @@ class Batch:
     `homes` are the keys of the rows in which the ciphertexts stand, `stated` the key ids beside them.
     """
 
-    keys: Sequence[str] = ()
-    owners: Sequence[str] = ()
-    stored: Sequence[str] = ()
-    stated: Sequence[str] = ()
-    homes: Sequence[str] = ()
+    keys: Sequence[str]
+    owners: Sequence[str]
+    stored: Sequence[str]
+    stated: Sequence[str]
+    homes: Sequence[str]
 
     def row(self, number: int) -> Row:
         """One of them, as a row."""
         key, owner = UUID(self.keys[number]), UUID(self.owners[number])
-        return Row(key, owner, self.stored[number] or None, self.stated[number], self.homes[number])
+        return Row(key, owner, self.stored[number] or None, self.stated[number])
 
     def frames(self, place: Place) -> list[bytes]:
         """What each secret has to begin with (`keyring.frames_of`)."""

@@ -18,13 +18,12 @@ BATCH: Final = 2000  # rows: a sign-in may have to wait as long as one batch tak
 
 
 class Row(NamedTuple):
-    """One sealed row. `home` is the key of the row in which the ciphertext stands, `stated` the key id beside it."""
+    """One sealed row; `stated` is the key id beside the ciphertext."""
 
     pk: UUID
     owner: UUID
     stored: str | None
     stated: str
-    home: Any
 
 
 class Fault(NamedTuple):
@@ -62,10 +61,9 @@ def reachable(place: Place, rows: "QuerySet[Any]") -> "QuerySet[Any]":
 
 def read(place: Place, rows: "QuerySet[Any]", *, after: UUID | None, size: int = BATCH) -> list[Row]:
     """The next `size` of these rows in the order of their keys."""
-    home = "pk" if place.beside is None else f"{place.beside[0]}_id"
     if after is not None:
         rows = rows.filter(pk__gt=after)
-    found = rows.order_by("pk").values_list("pk", place.owner, "stored", place.key_id, home)[:size]
+    found = rows.order_by("pk").values_list("pk", place.owner, "stored", place.key_id)[:size]
     return [Row._make(values) for values in found]
 
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.views.debug import ExceptionReporter
 
 from accounts import keyring, resealing, sealed_rows
@@ -360,6 +362,24 @@ def test_batches_go_on_from_where_one_was_in_the_order_in_which_ciphertexts_stan
     in_order = Binding.objects.order_by("authenticator_id").values_list("pk", flat=True)
     assert [*first.keys, *rest.keys] == [str(key) for key in in_order]
     assert resealing.hold(TOTP, TOTP.rows(), after=rest.homes[-1]).keys == []
+
+
+@pytest.mark.postgres
+def test_postgresql_is_told_of_both_tables_where_a_batch_begins(settings):
+    """Told of one alone, it walks the other from its beginning in every batch."""
+    apps(2)
+    first = resealing.hold(TOTP, TOTP.rows(), after=None, size=1)
+    with CaptureQueriesContext(connection) as asked:
+        assert len(resealing.hold(TOTP, TOTP.rows(), after=first.homes[-1]).keys) == 1
+    assert f'"accounts_binding"."authenticator_id" > {first.homes[-1]}' in asked[0]["sql"]
+    assert '"mfa_authenticator"."id" > ' in asked[0]["sql"]
+
+
+@pytest.mark.postgres
+def test_pages_of_allauths_rows_have_room_for_new_ciphertexts(settings):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'mfa_authenticator'")
+        assert cursor.fetchone() == (["fillfactor=45"],)
 
 
 def test_rows_are_read_in_the_order_of_their_keys_and_from_where_one_was():

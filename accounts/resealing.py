@@ -8,7 +8,8 @@ What is read here is never logged, and no message names it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -18,6 +19,10 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.keyring import KeyRing, UnreadableSecret, frames_of
 from accounts.sealed import Place
 from accounts.sealed_rows import BATCH, Fault, Row, fault_of, open_row, reachable
+
+_computing: Final = Lock()
+"""Held by the thread of this process that opens and seals. Two at once would only pass the interpreter back and forth:
+Fernet lets go of it for every token, where it asks for random bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Changes:
 
     def those(self, which: Sequence[object]) -> "Changes":
         """The ones of which this is true."""
+        if all(which):
+            return self
         keys, homes, old, new = (list(compress(each, which)) for each in (self.keys, self.homes, self.old, self.new))
         return Changes(keys, homes, old, new, list(compress(self.frames, which)))
 
@@ -88,18 +95,18 @@ def resealed(ring: KeyRing, place: Place, batch: Batch, *, foreign: bool) -> tup
     """These secrets under the primary key, and a report of each that does not open. `foreign`: as in `open_row`."""
     frames, faults = batch.frames(place), []
     new: list[str] = []
-    for number, (stored, frame) in enumerate(zip(batch.stored, frames, strict=True)):
-        try:
-            if "$" in stored:
-                new.append(ring.reseal(stored, frame))
-            else:
-                row = batch.row(number)
-                new.append(ring.seal(open_row(ring, place, row, foreign=foreign), place.context(row.pk, row.owner)))
-        except UnreadableSecret as error:
-            new.append("")
-            faults.append(fault_of(place, batch.row(number), error))
-    changes = Changes(batch.keys, batch.homes, batch.stored, new, frames)
-    return changes.those(new) if faults else changes, faults
+    with _computing:
+        for number, (stored, frame) in enumerate(zip(batch.stored, frames, strict=True)):
+            try:
+                if "$" in stored:
+                    new.append(ring.reseal(stored, frame))
+                else:
+                    row = batch.row(number)
+                    new.append(ring.seal(open_row(ring, place, row, foreign=foreign), place.context(row.pk, row.owner)))
+            except UnreadableSecret as error:
+                new.append("")
+                faults.append(fault_of(place, batch.row(number), error))
+    return Changes(batch.keys, batch.homes, batch.stored, new, frames).those(new), faults
 
 
 @sensitive_variables()
@@ -121,25 +128,29 @@ def require_written(ring: KeyRing, place: Place, changes: Changes, written: set[
     """Read these rows back, and open them. Raises NotWritten for the first that is not what it should be."""
     if not written:
         return
-    theirs = [home for home in changes.homes if home in written]
-    homes, stored, stated = _columns(_among(place, theirs).order_by(), _home(place), "stored", place.key_id)
-    found = dict(zip(homes, zip(stored, stated, strict=True), strict=True))
-    for home, key, new, frame in zip(changes.homes, changes.keys, changes.new, changes.frames, strict=True):
-        if home in written and not (found.get(home) == (new, ring.primary_id) and _opens(ring, new, frame)):
+    ours = changes.those([home in written for home in changes.homes])
+    rows = _among(place, ours.homes).order_by(_home(place))
+    homes, stored, stated = _columns(rows, _home(place), "stored", place.key_id)
+    if not (homes == ours.homes and stored == ours.new and set(stated) == {ring.primary_id}):
+        _require_same(place, ours, ring.primary_id, dict(zip(homes, zip(stored, stated, strict=True), strict=True)))
+    with _computing:
+        for key, ciphertext, frame in zip(ours.keys, ours.new, ours.frames, strict=True):
+            try:
+                ring.require_open(ciphertext, frame)
+            except UnreadableSecret as error:
+                raise NotWritten(place, key) from error
+
+
+def _require_same(place: Place, ours: Changes, key_id: str, found: dict[str, tuple[str, str]]) -> None:
+    """Raise NotWritten for the first row that was `found` otherwise, or not at all."""
+    for key, home, new in zip(ours.keys, ours.homes, ours.new, strict=True):
+        if found.get(home) != (new, key_id):
             raise NotWritten(place, key)
 
 
 def _bytes_of(ids: Iterable[str]) -> bytes:
     """UUIDs one after the other, as 16 bytes each."""
     return bytes.fromhex("".join(ids).replace("-", ""))
-
-
-def _opens(ring: KeyRing, stored: str, frame: bytes) -> bool:
-    try:
-        ring.require_open(stored, frame)
-    except UnreadableSecret:
-        return False
-    return True
 
 
 @sensitive_variables()

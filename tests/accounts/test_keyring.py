@@ -179,6 +179,25 @@ def test_a_token_spelled_in_another_way_is_refused():
 
 
 @pytest.mark.security(85)
+@given(
+    token=st.one_of(
+        st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()),
+        st.text(st.sampled_from("AQgwBEIx_-0489+/= \n"), max_size=12),
+    )
+)
+@example(token="")
+@example(token="QQ==\n")
+@example(token="QR==")
+@example(token="QUE=QUE=")
+def test_a_token_is_spelled_in_the_one_way_in_which_it_is_written(token):
+    try:
+        again = base64.urlsafe_b64encode(base64.urlsafe_b64decode(token)).decode()
+    except ValueError:
+        again = None
+    assert keyring._is_spelled(token) == (token != "" and again == token)
+
+
+@pytest.mark.security(85)
 @pytest.mark.parametrize(
     ("stored", "reason"),
     [

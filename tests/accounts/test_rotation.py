@@ -1,7 +1,10 @@
 """Rotation: everything goes under the first key, nothing else changes, and what does not open is left and told."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -275,6 +278,31 @@ def test_a_row_under_the_old_key_does_not_count_as_written(settings, database):
     assert keyring.key_id_of(stored(person)) != ring.primary_id
     with pytest.raises(NotWritten):
         resealing.require_written(ring, TOTP, changes, set(batch.homes))
+
+
+@pytest.mark.parametrize("way", ["reseal", "require_open"])
+def test_one_thread_of_a_process_opens_and_seals_at_a_time(settings, monkeypatch, way):
+    apps(2)
+    ring, batch = keyring.current(), held(TOTP)
+    changes, _faults = resealing.resealed(ring, TOTP, batch, foreign=False)
+    as_written = (changes.homes, changes.new, [ring.primary_id] * 2)
+    monkeypatch.setattr(resealing, "_columns", lambda *_asked: as_written)
+    both, met = Barrier(2), []
+
+    def meet(*_secret):
+        with suppress(BrokenBarrierError):
+            met.append(both.wait(timeout=0.2))
+        return "sealed"
+
+    monkeypatch.setattr(keyring.KeyRing, way, meet)
+    work = {
+        "reseal": lambda: resealing.resealed(ring, TOTP, batch, foreign=False),
+        "require_open": lambda: resealing.require_written(ring, TOTP, changes, set(changes.homes)),
+    }[way]
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(work) for _ in range(2)]:
+            done.result()
+    assert both.broken and not met
 
 
 @BOTH

@@ -26,6 +26,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
+from accounts import fernet_tokens
+
 KEY_BYTES: Final = 32
 KEY_ID_LENGTH: Final = 8  # hex digits of a key's id
 KEY_ID: Final = re.compile(rf"[0-9a-f]{{{KEY_ID_LENGTH}}}")
@@ -47,7 +49,7 @@ PUBLISHED_DIGESTS: Final = frozenset(
 PUBLISHED_STARTS: Final = ("s098x330",)
 
 # Base64 in the one spelling that Fernet writes (RFC 4648 §5): padded, with nothing in the bits that are over (§3.5).
-TOKEN: Final = re.compile(r"[A-Za-z0-9_-]*(?:[A-Za-z0-9_-]|[AEIMQUYcgkosw048]=|[AQgw]==)")
+SPELLING: Final = re.compile(r"[A-Za-z0-9_-]*(?:[A-Za-z0-9_-]|[AEIMQUYcgkosw048]=|[AQgw]==)")
 
 
 class Reason(StrEnum):
@@ -97,6 +99,11 @@ def frames_of(kind: str, rows: bytes, owners: bytes) -> list[bytes]:
     return [start + rows[at : at + ID_BYTES] + owners[at : at + ID_BYTES] for at in range(0, len(rows), ID_BYTES)]
 
 
+def framed(text: str, frame: bytes) -> bytes:
+    """What goes into a token: the frame, and the secret behind it."""
+    return frame + text.encode("utf-8", "surrogatepass")
+
+
 class KeyRing:
     """An ordered set of keys, the first of which seals. Raises MisconfiguredKeys if there is no such set.
 
@@ -104,7 +111,7 @@ class KeyRing:
     forge and read every secret. It may still open what an older site sealed under it.
     """
 
-    __slots__ = ("_fernets", "primary_id")
+    __slots__ = ("_fernets", "_primary", "primary_id")
 
     @sensitive_variables()
     def __init__(self, keys: Sequence[str]) -> None:
@@ -117,7 +124,8 @@ class KeyRing:
         self._fernets = {key_id(raw): Fernet(urlsafe_b64encode(raw)) for raw in unique}
         if len(self._fernets) < len(unique):
             raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS: two keys have the same id")
-        self.primary_id = key_id(raws[0])
+        self._primary = raws[0]
+        self.primary_id = key_id(self._primary)
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.ids)})"
@@ -130,7 +138,8 @@ class KeyRing:
     @sensitive_variables()
     def seal(self, text: str, context: Context) -> str:
         """Encrypt `text` under the primary key, to be opened in the same context only."""
-        return self._sealed(context.frame() + text.encode("utf-8", "surrogatepass"))
+        token = self._fernets[self.primary_id].encrypt(framed(text, context.frame()))
+        return f"{self.primary_id}${token.decode('ascii')}"
 
     @sensitive_variables()
     def unseal(self, ciphertext: str, context: Context, *, adopt_foreign: bool = False) -> str:
@@ -138,25 +147,18 @@ class KeyRing:
         if isinstance(ciphertext, str) and ciphertext and "$" not in ciphertext:
             return self.adopt(ciphertext, allowed=adopt_foreign)
         frame = context.frame()
-        return self._framed(ciphertext, frame)[len(frame) :].decode("utf-8", "surrogatepass")
+        return self.opened(ciphertext, frame)[len(frame) :].decode("utf-8", "surrogatepass")
 
-    def reseal(self, ciphertext: str, frame: bytes) -> str:
-        """The same secret under the primary key; `frame` is that of its context. Raises UnreadableSecret.
+    def sealed(self, secrets: Sequence[bytes]) -> list[str]:
+        """`seal` of very many, each with the frame of its context in front (`framed`).
 
-        For very many rows, as `require_open` is: whoever calls them in a loop is a `sensitive_variables` function,
-        which hides what the frames below it hold as well.
+        As with `opened`, whoever calls it is a `sensitive_variables` function, which hides what the frames below it
+        hold as well.
         """
-        return self._sealed(self._framed(ciphertext, frame))
+        return [f"{self.primary_id}${token}" for token in fernet_tokens.sealed(self._primary, secrets)]
 
-    def require_open(self, ciphertext: str, frame: bytes) -> None:
-        """Refuse what does not open in the context whose frame this is. Raises UnreadableSecret."""
-        self._framed(ciphertext, frame)
-
-    def _sealed(self, secret: bytes) -> str:
-        return f"{self.primary_id}${self._fernets[self.primary_id].encrypt(secret).decode('ascii')}"
-
-    def _framed(self, ciphertext: str, frame: bytes) -> bytes:
-        """What is inside the token, the frame included."""
+    def opened(self, ciphertext: str, frame: bytes) -> bytes:
+        """What is inside a ciphertext, the frame of its context included. Raises UnreadableSecret."""
         if not isinstance(ciphertext, str):
             raise UnreadableSecret(Reason.MALFORMED)
         stated_id, _separator, token = ciphertext.partition("$")
@@ -179,7 +181,8 @@ class KeyRing:
         if not allowed:
             raise UnreadableSecret(Reason.FOREIGN)
         if stored.startswith(BARE_FERNET_START):
-            opened = (_decrypt(fernet, stored) for fernet in self._fernets.values())
+            # No generator: the locals of one would stand in an error report.
+            opened = [_decrypt(fernet, stored) for fernet in self._fernets.values()]
             found = next((secret for secret in opened if secret is not None), None)
             if found is None:
                 raise UnreadableSecret(Reason.TAMPERED)
@@ -272,4 +275,4 @@ def _decrypt(fernet: Fernet, token: str) -> bytes | None:
 
 
 def _is_spelled(token: str) -> bool:
-    return len(token) % 4 == 0 and TOKEN.fullmatch(token) is not None
+    return len(token) % 4 == 0 and SPELLING.fullmatch(token) is not None

@@ -2,8 +2,9 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from itertools import product
 from threading import Barrier, BrokenBarrierError
 
 import pytest
@@ -280,7 +281,7 @@ def test_a_row_under_the_old_key_does_not_count_as_written(settings, database):
         resealing.require_written(ring, TOTP, changes, set(batch.homes))
 
 
-@pytest.mark.parametrize("way", ["reseal", "require_open"])
+@pytest.mark.parametrize("way", ["resealed", "require_written"])
 def test_one_thread_of_a_process_opens_and_seals_at_a_time(settings, monkeypatch, way):
     apps(2)
     ring, batch = keyring.current(), held(TOTP)
@@ -289,15 +290,15 @@ def test_one_thread_of_a_process_opens_and_seals_at_a_time(settings, monkeypatch
     monkeypatch.setattr(resealing, "_columns", lambda *_asked: as_written)
     both, met = Barrier(2), []
 
-    def meet(*_secret):
+    def meet(_ring, _ciphertext, frame):
         with suppress(BrokenBarrierError):
             met.append(both.wait(timeout=0.2))
-        return "sealed"
+        return frame
 
-    monkeypatch.setattr(keyring.KeyRing, way, meet)
+    monkeypatch.setattr(keyring.KeyRing, "opened", meet)
     work = {
-        "reseal": lambda: resealing.resealed(ring, TOTP, batch, foreign=False),
-        "require_open": lambda: resealing.require_written(ring, TOTP, changes, set(changes.homes)),
+        "resealed": lambda: resealing.resealed(ring, TOTP, batch, foreign=False),
+        "require_written": lambda: resealing.require_written(ring, TOTP, changes, set(changes.homes)),
     }[way]
     with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(work) for _ in range(2)]:
@@ -310,12 +311,49 @@ def test_one_thread_of_a_process_opens_and_seals_at_a_time(settings, monkeypatch
 def test_what_was_sealed_wrongly_is_noticed_although_it_stands_as_it_was_written(settings, database, monkeypatch):
     secrets = apps(2)
     add_key(settings)
-    right = keyring.Fernet.encrypt
-    monkeypatch.setattr(keyring.Fernet, "encrypt", lambda self, data: right(self, data[::-1]))
-    with pytest.raises(NotWritten):
-        rotation._batch(TOTP, None, 10)
+    right = keyring.KeyRing.sealed
+    for wrongly in (lambda one: one[::-1], lambda one: one[:-1], lambda one: one + b"A"):
+        sealed = lambda self, given, wrongly=wrongly: right(self, [*given[:-1], wrongly(given[-1])])  # noqa: E731
+        monkeypatch.setattr(keyring.KeyRing, "sealed", sealed)
+        with pytest.raises(NotWritten):
+            rotation._batch(TOTP, None, 10)
     monkeypatch.undo()
     assert everybody_gets_in(secrets)
+
+
+@BOTH
+@pytest.mark.security(86)
+def test_of_the_rows_of_a_batch_those_that_were_written_have_to_read_back(settings, database):
+    """Every state of each row, and every part of them that may have been written."""
+    people = list(apps(3))
+    old = {person: stored(person) for person in people}
+    add_key(settings)
+    ring, batch = keyring.current(), held(TOTP)
+    changes, _faults = resealing.resealed(ring, TOTP, batch, foreign=False)
+    assert resealing.write(TOTP, changes, ring.primary_id) == set(batch.homes)
+    right = {person: stored(person) for person in people}
+    states = {
+        "right": lambda person: right[person],
+        "old": lambda person: old[person],
+        "its neighbour's": lambda person: right[people[people.index(person) - 1]],
+    }
+    for chosen in product(states, repeat=len(people)):
+        for person, state in zip(people, chosen, strict=True):
+            damage(person, states[state](person))
+        for number in range(2 ** len(people)):
+            written = {home for place, home in enumerate(batch.homes) if number >> place & 1}
+            wrong = [
+                key
+                for key, home, state in zip(batch.keys, batch.homes, chosen, strict=True)
+                if home in written and state != "right"
+            ]
+            with pytest.raises(NotWritten, match=wrong[0]) if wrong else nullcontext():
+                resealing.require_written(ring, TOTP, changes, written)
+    for person in people:
+        damage(person, right[person])
+    Binding.objects.filter(pk=batch.keys[1]).update(sealed_under="deadbeef")
+    with pytest.raises(NotWritten, match=batch.keys[1]):
+        resealing.require_written(ring, TOTP, changes, set(batch.homes))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -341,23 +379,30 @@ def test_a_batch_that_does_not_read_back_is_undone_and_the_run_breaks_off(settin
 
 
 @pytest.mark.security(87)
-@pytest.mark.parametrize("fails", ["encrypt", "decrypt"])
+@pytest.mark.parametrize(
+    "fails",
+    [
+        "accounts.keyring.Fernet.decrypt",  # opening
+        "accounts.fernet_tokens.urlsafe_b64encode",  # sealing
+        "accounts.resealing._opens_to",  # reading back
+    ],
+)
 def test_the_error_report_of_a_batch_that_crashes_shows_no_secret(settings, monkeypatch, fails):
     settings.DEBUG = False
     secrets = apps(2)
     held = [stored(person) for person in secrets]
     add_key(settings)
 
-    def crash(self, token):
+    def crash(*_given):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(keyring.Fernet, fails, crash)
+    monkeypatch.setattr(fails, crash)
     with pytest.raises(RuntimeError) as crashed:
         rotation._batch(TOTP, None, 10)
     own = crashed.value.__traceback__.tb_next  # without the frame of this test, which knows the secrets
     reporter = ExceptionReporter(None, RuntimeError, crashed.value, own)
     report = reporter.get_traceback_html() + reporter.get_traceback_text()
-    assert "resealed" in report
+    assert "resealed" in report or "require_written" in report
     assert not any(hidden in report for hidden in (*secrets.values(), *held, *settings.MFA_ENCRYPTION_KEYS))
 
 

@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -18,12 +19,16 @@ from audit.identifiers import uuid7
 
 @dataclass(slots=True)
 class RequestContext:
-    """What is known of a request. `person` may be lazy and anonymous; its model is not known here."""
+    """What is known of a request. `person` may be lazy and anonymous; its model is not known here.
+
+    `heads` are ends of chains that were read on the way: number and hash of the newest event.
+    """
 
     ip: str = ""
     user_agent: str = ""
     request_id: str = ""
     person: Any = None
+    heads: dict[UUID, tuple[int, str]] = field(default_factory=dict)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("audit_request_context", default=None)
@@ -48,6 +53,15 @@ def set_person(person: Any) -> None:
     """Say who asks; also after somebody signed in or out. Outside a request it does nothing."""
     if (context := _current.get()) is not None:
         context.person = person
+
+
+def expect_head(chain: UUID, sequence: int | None, digest: str | None) -> None:
+    """Say where this chain ended when it was looked at, so that recording in this request need not look.
+
+    A word that is out of date costs a statement, and nothing else.
+    """
+    if (context := _current.get()) is not None and sequence is not None and digest is not None:
+        context.heads[chain] = sequence, digest
 
 
 @contextmanager

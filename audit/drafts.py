@@ -23,9 +23,14 @@ _BEFORE: Final = (
     '"payload":%s,"request_id":%s,"sequence":'
 ).__mod__
 _AFTER: Final = ',"target_id":%s,"target_type":%s,"tenant_id":%s}'.__mod__
+_ROW: Final = (
+    '{"id":"%s","form":%d,"chain":"%s","sequence":%d,"tenant_id":%s,"kind":%s,"at":"%s","outcome":%s,'
+    '"actor_id":%s,"actor_label":%s,"target_type":%s,"target_id":%s,"target_label":%s,"ip":%s,"user_agent":%s,'
+    '"request_id":%s,"payload":%s,"salts":%s,"digests":%s,"prev_hash":"%s","hash":"%s","mac":"%s","key_id":"%s"}'
+).__mod__
 _MOMENT: Final = len("2026-11-28T12:00:00.000000")  # without its zone, which is UTC
 
-COLUMNS: Final = tuple(Row.__slots__)  # of `Draft.row`, in this order
+COLUMNS: Final = tuple(Row.__slots__)  # of `Draft.as_json`, in this order
 
 
 class Draft:
@@ -61,12 +66,14 @@ class Draft:
         entry.mac = chain.authenticate(key.secret, digest)
         return digest
 
-    def row(self) -> list[Any]:
-        """Numbers and texts, which a database that knows its columns' types makes of them what they are."""
+    def as_json(self) -> str:
+        """The row, for a database that makes of texts what its columns are."""
         e = self.entry
         who = (e.actor_id, e.actor_label, e.target_type, e.target_id, e.target_label, e.ip, e.user_agent, e.request_id)
-        what = (self._id, e.form, self._chain, e.sequence, self._tenant, e.kind, self._at, e.outcome)
-        return [*what, *who, self._payload, self._salts, self._digests, e.prev_hash, e.hash, e.mac, e.key_id]
+        tenant = "null" if self._tenant is None else f'"{self._tenant}"'
+        what = (self._id, e.form, self._chain, e.sequence, tenant, quoted(e.kind), self._at, quoted(e.outcome))
+        seal = (e.prev_hash, e.hash, e.mac, e.key_id)
+        return _ROW((*what, *map(quoted, who), self._payload, self._salts, self._digests, *seal))
 
 
 def _commit_to_personal_values(entry: Entry) -> None:

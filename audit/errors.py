@@ -43,6 +43,12 @@ class WrongFieldType(AuditError):
     code = "wrong_field_type"
 
 
+class NotRecorded(AuditError):
+    """The database took the statement and did not keep the events: a trigger of somebody else's, a rule."""
+
+    code = "not_recorded"
+
+
 class NotCanonical(AuditError):
     """A value that has no canonical form: a float, text that is not NFC, an integer beyond 2^53."""
 

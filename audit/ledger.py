@@ -1,4 +1,8 @@
-"""Appending to the chains, hand-written because sign-ins pay for it: three statements, on PostgreSQL two."""
+"""Appending to the chains, hand-written because sign-ins pay for it: three statements, on PostgreSQL two, or one.
+
+One is enough where the request has read on its way where the chain ends (`context.expect_head`): the events go in if it
+still ends there, by number and hash. Otherwise the chain is looked at, and they are sealed anew.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,44 +14,59 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.utils import CursorWrapper
 
-from audit import chain, keys, stream
+from audit import chain, context, keys, stream
 from audit.drafts import COLUMNS, Draft
 from audit.entries import Entry
+from audit.errors import NotRecorded
+from audit.keys import Key
 
 _LOOK = "SELECT sequence, hash FROM audit_auditchain WHERE id = %s"  # where a writer has the database to itself
 _LOCK = "SELECT sequence, hash FROM audit_auditchain WHERE id = %s FOR UPDATE"
 _OPEN = "INSERT INTO audit_auditchain (id, sequence, hash) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _ADVANCE = "UPDATE audit_auditchain SET sequence = %s, hash = %s WHERE id = %s"
+_INSERT = "INSERT INTO audit_auditevent ({names}) VALUES ({places})"
+_CONTINUE = (
+    "WITH head AS (UPDATE audit_auditchain SET sequence = %s, hash = %s WHERE id = %s AND sequence = %s AND hash = %s"
+    " RETURNING id) INSERT INTO audit_auditevent ({names}) SELECT {names_of_event}"
+    " FROM head, json_populate_recordset(NULL::audit_auditevent, %s::json) AS event"
+)
 
-
-SEVERAL = 500  # events of one statement
-Rows = list[list[Any]]
-End = tuple[int, str, Any]  # number and hash of the newest event, and the chain's id
+Place = tuple[int, str]  # number and hash of the newest event
 
 
 def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
     """Write entries at the ends of their chains, in the order given, inside the caller's transaction.
 
     Chains are locked in the order of their ids, so that no two transactions wait for each other, and stay
-    locked until the transaction ends: call this last. Raises KeyMissing or KeyMalformed, and database errors.
+    locked until the transaction ends: call this last. Raises KeyMissing or KeyMalformed, NotRecorded, and database
+    errors.
     """
     key, dialect = keys.primary(), _dialect_of(connection)
     waiting: dict[UUID, list[Draft]] = {}
     for entry in entries:
         waiting.setdefault(entry.chain, []).append(Draft(entry))
+    expected = context.current().heads
     with connection.cursor() as cursor:
         for chain_id in sorted(waiting):
             drafts, head = waiting[chain_id], dialect.uuid(chain_id)
-            sequence, digest = _lock(cursor, dialect, head)
-            for draft in drafts:
-                sequence += 1
-                digest = draft.seal(sequence, digest, key)
-            rows = [dialect.row(connection.ops, draft) for draft in drafts]
-            dialect.write(cursor, dialect, rows, (sequence, digest, head))
+            seen = expected.pop(chain_id, None) if dialect.may_expect else None
+            if seen is None or not dialect.continues(cursor, dialect, head, seen, _seal(drafts, seen, key), drafts):
+                seen = _lock(cursor, dialect, head)
+                if not dialect.continues(cursor, dialect, head, seen, _seal(drafts, seen, key), drafts):
+                    raise NotRecorded(f"{len(drafts)} events of chain {chain_id}")
             stream.send(connection, [draft.entry for draft in drafts])
 
 
-def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, str]:
+def _seal(drafts: list[Draft], end: Place, key: Key) -> Place:
+    """Give events their places after this end of their chain; returns the new one."""
+    sequence, digest = end
+    for draft in drafts:
+        sequence += 1
+        digest = draft.seal(sequence, digest, key)
+    return sequence, digest
+
+
+def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> Place:
     """Number and hash of the newest event of a chain, which is ours until the transaction ends."""
     cursor.execute(dialect.lock, (head,))
     if (found := cursor.fetchone()) is None:
@@ -58,23 +77,30 @@ def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> tuple[int, s
     return sequence, digest
 
 
-def _write_apart(cursor: CursorWrapper, dialect: "_Dialect", rows: Rows, end: End) -> None:
-    """Events, then the head."""
+def _continues_apart(
+    cursor: CursorWrapper, dialect: "_Dialect", head: Any, seen: Place, end: Place, drafts: list[Draft]
+) -> bool:
+    """Events, then the head, which nobody else writes to meanwhile."""
+    rows = [_adapted(cursor.db.ops, draft) for draft in drafts]
     if len(rows) == 1:
-        cursor.execute(dialect.insert + dialect.places, rows[0])
+        cursor.execute(dialect.insert, rows[0])
     else:
-        cursor.executemany(dialect.insert + dialect.places, rows)
-    cursor.execute(_ADVANCE, end)
+        cursor.executemany(dialect.insert, rows)
+    cursor.execute(_ADVANCE, (*end, head))
+    return True
 
 
-def _write_at_once(cursor: CursorWrapper, dialect: "_Dialect", rows: Rows, end: End) -> None:
-    """Both in one statement; more than `SEVERAL` events in several, the head with the first of them."""
-    advance, values = f"WITH head AS ({_ADVANCE}) ", list(end)
-    for start in range(0, len(rows), SEVERAL):
-        several = rows[start : start + SEVERAL]
-        places = ", ".join([dialect.places] * len(several))
-        cursor.execute(advance + dialect.insert + places, values + [value for row in several for value in row])
-        advance, values = "", []
+def _continues(
+    cursor: CursorWrapper, dialect: "_Dialect", head: Any, seen: Place, end: Place, drafts: list[Draft]
+) -> bool:
+    """Events and head in one statement; False, and nothing written, where the chain does not end as it was seen.
+
+    The UPDATE waits for whoever holds the chain, and then looks at the head as they left it. The events are one
+    parameter: spelling each of their values costs the driver more than all the rest.
+    """
+    rows = ",".join([draft.as_json() for draft in drafts])
+    cursor.execute(dialect.insert, (*end, head, *seen, f"[{rows}]"))
+    return bool(cursor.rowcount == len(drafts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +109,9 @@ class _Dialect:
 
     lock: str
     insert: str
-    write: Callable[..., None]
+    continues: Callable[..., bool]
     uuid: Callable[[UUID], Any]
-    row: Callable[[BaseDatabaseOperations, Draft], list[Any]]
-
-    places = f"({', '.join(['%s'] * len(COLUMNS))})"
+    may_expect: bool  # what was read before the chain is held
 
 
 _dialects: dict[str, _Dialect] = {}
@@ -100,16 +124,13 @@ def _dialect_of(connection: BaseDatabaseWrapper) -> _Dialect:
 
 
 def _make_dialect(connection: BaseDatabaseWrapper) -> _Dialect:
-    names = ", ".join(map(connection.ops.quote_name, COLUMNS))
-    insert = " ".join(("INSERT INTO audit_auditevent (", names, ") VALUES "))
+    quoted = [connection.ops.quote_name(name) for name in COLUMNS]
+    names = ", ".join(quoted)
     if connection.vendor == "postgresql":
-        return _Dialect(_LOCK, insert, _write_at_once, str, _as_texts)
-    return _Dialect(_LOOK, insert, _write_apart, _hex, _adapted)
-
-
-def _as_texts(ops: BaseDatabaseOperations, draft: Draft) -> list[Any]:
-    """PostgreSQL knows its columns' types; having psycopg spell them costs more than all the rest of a row."""
-    return draft.row()
+        insert = _CONTINUE.format(names=names, names_of_event=", ".join([f"event.{name}" for name in quoted]))
+        return _Dialect(_LOCK, insert, _continues, str, may_expect=True)
+    insert = _INSERT.format(names=names, places=", ".join(["%s"] * len(COLUMNS)))
+    return _Dialect(_LOOK, insert, _continues_apart, _hex, may_expect=False)
 
 
 def _adapted(ops: BaseDatabaseOperations, draft: Draft) -> list[Any]:

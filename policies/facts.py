@@ -23,6 +23,8 @@ from accounts.assurance import Method, Proof
 from accounts.flows import methods
 from accounts.models import Binding, RecoveryCode, Tenant, User, WebAuthnCredential
 from accounts.rows import Select, attach
+from audit import context
+from audit.models import AuditChain
 from policies import demands
 from policies import document as documents
 from policies import floor as floors
@@ -78,7 +80,8 @@ def situation(
     groups: frozenset[str] = frozenset()
     rules = report = None
     if found is not None:
-        version, reported, policy, tenant, names = found
+        version, reported, policy, tenant, names, *head = found
+        context.expect_head(person.tenant_id, *head)
         groups = frozenset(json.loads(names or "[]"))
         rules, report = _rules(version, policy), None if reported is None else _rules(reported, policy)
         if not User.tenant.is_cached(person):
@@ -114,11 +117,14 @@ _IN_FORCE = Select(
     " AND v.number = CASE WHEN m.confirm_by <= %s THEN m.fallback_version ELSE m.version END"
     f" LEFT JOIN {PolicyVersion._meta.db_table} r ON r.policy_id = m.id AND r.number = m.report_version"
     f" JOIN {Tenant._meta.db_table} t ON t.id = m.tenant_id"
+    f" LEFT JOIN {AuditChain._meta.db_table} h ON h.id = m.tenant_id"
     " WHERE m.tenant_id = %s",
     {
         "sqlite": _GROUPS.format(aggregate="json_group_array", cast=""),
         "postgresql": _GROUPS.format(aggregate="json_agg", cast="::text"),
     },
+    "h.sequence",
+    "h.hash",
     v=PolicyVersion,
     r=PolicyVersion,
     m=MFAPolicy,

@@ -11,8 +11,10 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, connections
 
+from audit import context
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
+from audit.models import AuditChain
 from audit.verification import verify
 from tests.audit.evidence import Person, assert_whole, events_of
 
@@ -61,6 +63,23 @@ def test_fifty_writers_of_a_new_chain_leave_no_gap_and_no_fork(person: Person) -
     assert_whole(person.tenant_id, length=500)
     for number in range(50):
         assert sum(event.payload["count"] == number for event in events_of(person.tenant_id)) == 10
+
+
+@pytest.mark.postgres
+@pytest.mark.security(88)
+def test_fifty_requests_that_saw_the_same_end_of_a_chain_follow_one_another(person: Person) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    seen = AuditChain.objects.values_list("sequence", "hash").get(pk=person.tenant_id)
+
+    def work(number: int) -> None:
+        for _ in range(4):
+            with context.use(context.RequestContext(request_id=str(number))), unit_of_work():
+                context.expect_head(person.tenant_id, *seen)
+                record(Kind.SIGNED_OUT, target=person, count=number)
+                record(Kind.SIGNED_OUT, target=person, count=number)
+
+    all_at_once(50, work)
+    assert_whole(person.tenant_id, length=401)
 
 
 @contextmanager

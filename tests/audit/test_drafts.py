@@ -1,5 +1,6 @@
 """What recording hashes and writes is what verifying computes: the quick way against the one that defines it."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,11 +71,11 @@ def test_what_is_sealed_is_what_verifying_finds_whole(entry: Entry, number: int)
 def test_a_row_spells_every_column(entry: Entry) -> None:
     draft = Draft(entry)
     draft.seal(7, chain.GENESIS, keys.primary())
-    row = dict(zip(COLUMNS, draft.row(), strict=True))
+    row = json.loads(draft.as_json())
+    assert tuple(row) == COLUMNS
     for field in AuditEvent._meta.concrete_fields:
         told, meant = row.pop(field.column), getattr(entry, field.attname)
-        read = field.to_python(told) if field.get_internal_type() != "JSONField" else chain.json.loads(told)
-        assert read == meant, field.column
+        assert field.to_python(told) == meant, field.column
     assert not row
 
 
@@ -101,4 +102,4 @@ def test_the_moment_is_hashed_and_written_to_the_microsecond() -> None:
     entry.at = datetime(2026, 5, 1, 10, 20, 30, tzinfo=UTC)
     draft = Draft(entry)
     assert b'"at":"2026-05-01T10:20:30.000000Z"' in draft.form(1)
-    assert "2026-05-01T10:20:30.000000+00:00" in draft.row()
+    assert '"at":"2026-05-01T10:20:30.000000+00:00"' in draft.as_json()

@@ -17,8 +17,8 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils.functional import SimpleLazyObject
 
-from audit import chain, context, ledger
-from audit.errors import KeyMissing, UndeclaredField
+from audit import chain, context
+from audit.errors import KeyMissing, NotRecorded, UndeclaredField
 from audit.kinds import Kind
 from audit.log import Outcome, joined_unit, record, unit_of_work
 from audit.models import AuditChain
@@ -171,13 +171,93 @@ def test_many_events_of_one_chain_cost_no_more(person: Person) -> None:
     assert_whole(person.tenant_id, length=101)
 
 
-def test_very_many_are_written_in_several_statements(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "SEVERAL", 4)
-    with unit_of_work():
-        for number in range(10):
-            record(Kind.SIGNED_OUT, target=person, count=number)
-    assert [event.payload["count"] for event in events_of(person.tenant_id)] == list(range(10))
-    assert_whole(person.tenant_id, length=10)
+@pytest.mark.postgres
+def test_where_the_end_of_a_chain_was_read_on_the_way_one_statement_is_enough(person: Person) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    with in_a_request(person, end_of(person)), CaptureQueriesContext(connection) as queries, unit_of_work():
+        record(Kind.SIGNED_OUT, target=person)
+        record(Kind.SIGNED_OUT, target=person)
+    assert statements(queries) == WRITTEN
+    assert_whole(person.tenant_id, length=3)
+
+
+@pytest.mark.postgres
+@pytest.mark.security(88)
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda number, digest: (number - 1, digest),
+        lambda number, digest: (number + 1, digest),
+        lambda number, digest: (number, digest[::-1]),
+        lambda number, digest: (0, chain.GENESIS),
+    ],
+)
+def test_a_wrong_word_about_the_end_of_a_chain_costs_statements_alone(person: Person, lie: Any) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    with in_a_request(person, lie(*end_of(person))), CaptureQueriesContext(connection) as queries:
+        record(Kind.SIGNED_OUT, target=person)
+        record(Kind.SIGNED_OUT, target=person)
+    looked = ["SELECT audit_auditchain", *WRITTEN]
+    assert statements(queries) == [*WRITTEN, *looked, *looked]  # and it is not believed twice
+    assert_whole(person.tenant_id, length=3)
+
+
+@pytest.mark.postgres
+@pytest.mark.security(88)
+def test_what_was_rolled_back_is_nobodys_end(person: Person) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    with in_a_request(person, end_of(person)):
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            record(Kind.SIGNED_OUT, target=person)
+            raise ZeroDivisionError
+        record(Kind.SIGNED_OUT, target=person)
+    assert_whole(person.tenant_id, length=2)
+
+
+@pytest.mark.postgres
+@pytest.mark.security(88)
+def test_what_the_database_drops_in_silence_does_not_happen(person: Person) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE FUNCTION dropped() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        cursor.execute(
+            "CREATE TRIGGER dropped BEFORE INSERT ON audit_auditevent FOR EACH ROW EXECUTE FUNCTION dropped()"
+        )
+        with in_a_request(person, end_of(person)), pytest.raises(NotRecorded), unit_of_work():
+            Group.objects.create(name="Sales")
+            record(Kind.SIGNED_OUT, target=person)
+        cursor.execute("DROP TRIGGER dropped ON audit_auditevent")
+    assert not Group.objects.exists()
+    assert_whole(person.tenant_id, length=1)
+
+
+def test_nobody_expects_anything_outside_a_request_or_of_a_chain_that_is_not_there(person: Person) -> None:
+    assert person.tenant_id
+    context.expect_head(person.tenant_id, 1, chain.GENESIS)
+    assert not context.current().heads
+    with context.use(context.RequestContext()) as here:
+        context.expect_head(person.tenant_id, None, None)
+        assert not here.heads
+        context.expect_head(person.tenant_id, 1, chain.GENESIS)
+    assert here.heads
+    assert not context.current().heads
+    record(Kind.SIGNED_OUT, target=person)
+    assert_whole(person.tenant_id, length=1)
+
+
+def end_of(person: Person) -> tuple[int, str]:
+    """Number and hash of the newest event of a person's tenant."""
+    found = AuditChain.objects.get(pk=person.tenant_id)
+    return found.sequence, found.hash
+
+
+@contextmanager
+def in_a_request(person: Person, end: tuple[int, str]) -> Iterator[None]:
+    """A request that was told where the chain of this person's tenant ends."""
+    assert person.tenant_id
+    with context.use(context.RequestContext(request_id="r")):
+        context.expect_head(person.tenant_id, *end)
+        yield
 
 
 def test_chains_are_locked_in_the_order_of_their_ids() -> None:

@@ -10,11 +10,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Notice, Session
-from policies import enforcement
+from audit import context
+from audit.kinds import Kind
+from audit.log import record
+from audit.models import AuditChain
+from policies import enforcement, facts
 from tests.factories import PASSWORD, TenantFactory, UserFactory, enrol_totp, next_code, verified_client
 
 pytestmark = pytest.mark.django_db
-STATEMENTS = {"postgresql": 24, "sqlite": 26}  # of the two POSTs of a sign-in; never more than 32
+STATEMENTS = {"postgresql": 22, "sqlite": 26}  # of the two POSTs of a sign-in; never more than 32
 
 
 @pytest.fixture
@@ -76,6 +80,30 @@ def test_a_sign_in_writes_the_person_once_and_tells_nobody_of_a_known_browser(si
 def test_a_sign_in_from_a_known_browser_is_no_dearer(signed_in_again):
     statements, _notices = signed_in_again
     assert len(statements) <= STATEMENTS[connection.vendor], "\n".join(statements)
+
+
+@pytest.mark.postgres
+def test_no_statement_of_a_sign_in_looks_for_the_end_of_a_chain(signed_in_again):
+    statements, _notices = signed_in_again
+    assert not [one for one in statements if one.startswith("SELECT sequence, hash")]
+    assert len([one for one in statements if one.startswith("WITH head")]) == 2
+
+
+def test_a_judgement_brings_the_end_of_the_tenants_chain():
+    person = UserFactory(tenant=TenantFactory())
+    record(Kind.SIGNED_OUT, target=person)
+    with context.use(context.RequestContext()) as here:
+        facts.situation(person)
+    head = AuditChain.objects.get(pk=person.tenant_id)
+    assert here.heads == {person.tenant_id: (head.sequence, head.hash)}
+
+
+def test_a_tenant_in_whose_chain_nothing_is_has_rules_all_the_same():
+    person = UserFactory(tenant=TenantFactory())
+    AuditChain.objects.filter(pk=person.tenant_id).delete()  # as before its first event
+    with context.use(context.RequestContext()) as here:
+        assert facts.situation(person).rules
+    assert not here.heads
 
 
 def test_the_first_sign_in_of_all_is_no_dearer_than_thirty_two_statements():

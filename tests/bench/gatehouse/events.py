@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.models import Tenant
 from audit import chain, context, keys
 from audit.catalogue import CATALOGUE
+from audit.chain import to_json
 from audit.drafts import COLUMNS, Draft
 from audit.entries import Entry, entry_of
 from audit.identifiers import uuid7
@@ -116,7 +117,8 @@ def _copy(drafts: list[Draft]) -> None:
     names = ", ".join(COLUMNS)
     with connection.cursor() as cursor, cursor.copy(f"COPY audit_auditevent ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
         for draft in drafts:
-            copy.write_row(draft.row())
+            values = [getattr(draft.entry, name) for name in COLUMNS]
+            copy.write_row([to_json(each) if isinstance(each, dict) else each for each in values])
 
 
 @contextmanager

@@ -151,6 +151,8 @@ def _spoken(value: Any, declared: Field | None) -> Any:
 
 
 def _text(value: Any) -> str:
+    if type(value) is str:  # as mostly
+        return visible(value, TEXT_LIMIT)
     if not isinstance(value, str):
         raise TypeError(f"text expected, not {type(value).__name__}")
     return visible(str(value.value) if isinstance(value, Enum) else value, TEXT_LIMIT)
@@ -178,12 +180,14 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")  # as `_m
 
 
 def _identifier(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, UUID | str | int):
+    if isinstance(value, bool) or not isinstance(value, _IDENTIFIERS):
         raise TypeError(f"a UUID, text or integer expected, not {type(value).__name__}")
     return visible(str(value), TEXT_LIMIT)
 
 
 def _words(value: Any) -> list[str]:
+    if type(value) is list:  # as mostly
+        return list(map(_text, value))
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise TypeError(f"several texts expected, not {type(value).__name__}")
     words = [_text(word) for word in value]
@@ -206,6 +210,7 @@ def _document(value: Any, depth: int = 0) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a document")
 
 
+_IDENTIFIERS: Final = (UUID, str, int)
 _SCALARS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, _text),
     (int, _number),

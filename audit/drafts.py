@@ -24,35 +24,36 @@ _BEFORE: Final = (
 ).__mod__
 _AFTER: Final = ',"target_id":%s,"target_type":%s,"tenant_id":%s}'.__mod__
 _ROW: Final = (
-    '{"id":"%s","form":%d,"chain":"%s","sequence":%d,"tenant_id":%s,"kind":%s,"at":"%s","outcome":%s,'
-    '"actor_id":%s,"actor_label":%s,"target_type":%s,"target_id":%s,"target_label":%s,"ip":%s,"user_agent":%s,'
-    '"request_id":%s,"payload":%s,"salts":%s,"digests":%s,"prev_hash":"%s","hash":"%s","mac":"%s","key_id":"%s"}'
+    '{"id":"%s","form":%d,"chain":"%s","tenant_id":%s,"kind":%s,"at":"%s","outcome":%s,"actor_id":%s,'
+    '"actor_label":%s,"target_type":%s,"target_id":%s,"target_label":%s,"ip":%s,"user_agent":%s,"request_id":%s,'
+    '"payload":%s,"salts":%s,"digests":%s'
 ).__mod__
+_PLACE: Final = ',"sequence":%d,"prev_hash":"%s","hash":"%s","mac":"%s","key_id":"%s"}'.__mod__
 _MOMENT: Final = len("2026-11-28T12:00:00.000000")  # without its zone, which is UTC
 
-COLUMNS: Final = tuple(Row.__slots__)  # of `Draft.as_json`, in this order
+COLUMNS: Final = tuple(Row.__slots__)  # of `Draft.as_json`
 
 
 class Draft:
     """An entry of `entry_of` on its way into its chain. Raises NotCanonical."""
 
-    __slots__ = ("_after", "_at", "_before", "_chain", "_digests", "_id", "_payload", "_salts", "_tenant", "entry")
+    __slots__ = ("_after", "_before", "_row", "entry")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        _commit_to_personal_values(entry)
-        digests, payload = entry.digests, entry.payload
-        names = sorted(digests)
-        plain = {name: value for name, value in payload.items() if PAYLOAD + name not in digests}
-        self._id, self._chain, self._at = str(entry.id), str(entry.chain), entry.at.isoformat(timespec="microseconds")
-        self._tenant = None if entry.tenant_id is None else str(entry.tenant_id)
-        self._salts, self._digests = _object(names, entry.salts), _object(names, digests)
-        told = to_json(plain) if plain else "{}"
-        self._payload = told if len(plain) == len(payload) else to_json(payload)
-        before = (quoted(entry.actor_id), self._at[:_MOMENT], self._chain, self._digests, self._id, quoted(entry.kind))
-        self._before = _bytes(_BEFORE((*before, quoted(entry.outcome), told, quoted(entry.request_id))))
-        tenant = "null" if self._tenant is None else f'"{self._tenant}"'
-        self._after = _bytes(_AFTER((quoted(entry.target_id), quoted(entry.target_type), tenant)))
+        salts, digests = _commit_to_personal_values(entry)
+        told, payload = _payload_of(entry)
+        identifier, at, where = str(entry.id), entry.at.isoformat(timespec="microseconds"), str(entry.chain)
+        owner = where if entry.tenant_id is entry.chain else entry.tenant_id
+        tenant = "null" if owner is None else f'"{owner}"'
+        kind, outcome, actor = quoted(entry.kind), quoted(entry.outcome), quoted(entry.actor_id)
+        about, target, request = quoted(entry.target_type), quoted(entry.target_id), quoted(entry.request_id)
+        before = (actor, at[:_MOMENT], where, digests, identifier, kind, outcome, told, request)
+        self._before, self._after = _bytes(_BEFORE(before)), _bytes(_AFTER((target, about, tenant)))
+        who = (actor, quoted(entry.actor_label), about, target, quoted(entry.target_label))
+        whence = (quoted(entry.ip), quoted(entry.user_agent), request)
+        event = (identifier, entry.form, where, tenant, kind, at, outcome)
+        self._row = _ROW((*event, *who, *whence, payload, salts, digests))
 
     def form(self, sequence: int) -> bytes:
         """What is hashed of the entry, which has this number."""
@@ -63,39 +64,49 @@ class Draft:
         entry = self.entry
         entry.sequence, entry.prev_hash, entry.key_id = sequence, previous, key.id
         entry.hash = digest = chain.link(previous, self.form(sequence))
-        entry.mac = chain.authenticate(key.secret, digest)
+        entry.mac = key.authenticate(digest)
         return digest
 
     def as_json(self) -> str:
         """The row, for a database that makes of texts what its columns are."""
-        e = self.entry
-        who = (e.actor_id, e.actor_label, e.target_type, e.target_id, e.target_label, e.ip, e.user_agent, e.request_id)
-        tenant = "null" if self._tenant is None else f'"{self._tenant}"'
-        what = (self._id, e.form, self._chain, e.sequence, tenant, quoted(e.kind), self._at, quoted(e.outcome))
-        seal = (e.prev_hash, e.hash, e.mac, e.key_id)
-        return _ROW((*what, *map(quoted, who), self._payload, self._salts, self._digests, *seal))
+        entry = self.entry
+        return self._row + _PLACE((entry.sequence, entry.prev_hash, entry.hash, entry.mac, entry.key_id))
 
 
-def _commit_to_personal_values(entry: Entry) -> None:
-    """Salt and digest every personal value that is there; the chain holds the digests alone."""
+def _commit_to_personal_values(entry: Entry) -> tuple[str, str]:
+    """Salt and digest every personal value that is there; the chain holds the digests alone.
+
+    Returns salts and digests as JSON in canonical form.
+    """
     values = {name: value for name in chain.PERSONAL_COLUMNS if (value := getattr(entry, name))}
-    values |= {PAYLOAD + name: entry.payload[name] for name in entry.personal if name in entry.payload}
-    salts, begin = os.urandom(SALT_LENGTH * len(values)).hex(), 0
-    for name, value in values.items():
-        salt = entry.salts[name] = salts[begin : begin + 2 * SALT_LENGTH]
-        entry.digests[name] = _digest_of(salt, name, value)
+    if entry.personal:
+        values |= {PAYLOAD + name: entry.payload[name] for name in entry.personal if name in entry.payload}
+    random, begin = os.urandom(SALT_LENGTH * len(values)).hex(), 0
+    salts, digests = [], []
+    for name in sorted(values):
+        salt = entry.salts[name] = random[begin : begin + 2 * SALT_LENGTH]
+        digest = entry.digests[name] = _digest_of(salt, name, values[name])
+        salts.append(f'"{name}":"{salt}"')
+        digests.append(f'"{name}":"{digest}"')
         begin += 2 * SALT_LENGTH
+    return f"{{{','.join(salts)}}}", f"{{{','.join(digests)}}}"
+
+
+def _payload_of(entry: Entry) -> tuple[str, str]:
+    """The payload as JSON: what is hashed of it, and all of it."""
+    if not entry.payload:
+        return "{}", "{}"
+    payload = to_json(entry.payload)
+    if entry.personal.isdisjoint(entry.payload):
+        return payload, payload
+    plain = {name: value for name, value in entry.payload.items() if PAYLOAD + name not in entry.digests}
+    return to_json(plain), payload
 
 
 def _digest_of(salt: str, name: str, value: Any) -> str:
     if isinstance(value, str) and value.isascii():
         return sha256(f"{salt}\0{name}\0{quoted(value)}".encode()).hexdigest()
     return chain.digest_of(salt, name, value)
-
-
-def _object(names: list[str], values: dict[str, str]) -> str:
-    """Names and hexadecimal digits as JSON in canonical form."""
-    return "{" + ",".join([f'"{name}":"{values[name]}"' for name in names]) + "}"
 
 
 def _bytes(text: str) -> bytes:

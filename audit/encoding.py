@@ -13,6 +13,8 @@ def visible(text: str, limit: int) -> str:
     Encodes CR, LF, NUL and other control characters, bidi and other invisible marks, and lone surrogates.
     Doing it twice changes nothing. A longer text ends in “…”.
     """
+    if type(text) is str and len(text) <= limit and text.isascii() and text.isprintable():
+        return text  # as mostly; what is a text and more becomes one below
     start = text[: 4 * limit]
     if not start.isprintable():
         start = "".join(map(_shown, start))

@@ -72,7 +72,7 @@ def test_a_row_spells_every_column(entry: Entry) -> None:
     draft = Draft(entry)
     draft.seal(7, chain.GENESIS, keys.primary())
     row = json.loads(draft.as_json())
-    assert tuple(row) == COLUMNS
+    assert row.keys() == set(COLUMNS)
     for field in AuditEvent._meta.concrete_fields:
         told, meant = row.pop(field.column), getattr(entry, field.attname)
         assert field.to_python(told) == meant, field.column

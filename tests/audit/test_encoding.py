@@ -3,6 +3,7 @@
 import unicodedata
 
 import pytest
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +49,9 @@ def test_long_text_is_cut_and_says_so() -> None:
     assert visible("a" * 10_000_000, 8) == "aaaaaaa…"
     assert visible("a" * 8, 8) == "aaaaaaaa"
     assert visible("a" * 9, 8) == "aaaaaaa…"
+
+
+@pytest.mark.parametrize("raw", ["Anna", "Anna\n", "Zoë"])
+def test_what_is_a_text_and_more_comes_out_as_a_text(raw: str) -> None:
+    """Marked safe for HTML, or a member of an enumeration: rows and drivers know texts alone."""
+    assert type(visible(SafeString(raw), 20)) is str

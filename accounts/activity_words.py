@@ -14,17 +14,11 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.assurance import Method
+from audit.catalogue.fields import METHOD_WORDS
 from audit.kinds import Kind
 
 Words = str | Promise
 
-_METHODS: Final[Mapping[str, Words]] = {
-    Method.WEBAUTHN: _("passkey or security key"),
-    Method.TOTP: _("authenticator app"),
-    Method.RECOVERY_CODE: _("recovery codes"),
-    Method.PASSWORD: _("password"),
-}
 YOURS: Final[Mapping[Kind, Words]] = {
     Kind.PERSON_SIGNED_UP: _("You signed up."),
     Kind.PERSON_ADDED: _("Your account was made."),
@@ -126,7 +120,7 @@ def told(kind: str, payload: Mapping[str, Any], *, by_other: bool) -> str:
     detail = str(payload.get("strength") or payload.get("reason") or "")
     words = (BY_OTHERS.get(known) if by_other else None) or _MORE_EXACTLY.get((kind, detail)) or YOURS[known]
     values = {name: payload[name] for name in ("left",) if name in payload}
-    values["method"] = _METHODS.get(str(payload.get("method", "")), _("another method"))
+    values["method"] = METHOD_WORDS.get(str(payload.get("method", "")), _("another method"))
     values |= {name: _day(payload[name]) for name in ("until", "deadline") if name in payload}
     return str(words) % defaultdict(lambda: "—", values)
 

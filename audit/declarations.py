@@ -62,13 +62,14 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One payload field: how its value becomes JSON, and whether it is personal.
+    """One payload field: how its value becomes JSON, whether it is personal, and what sentences say for some values.
 
     A personal value can be erased later: the chain holds only a salted digest of it.
     """
 
     encode: Callable[[Any], Any]
     personal: bool = False
+    words: Mapping[str, Promise | str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +143,11 @@ class Catalogue(dict[str, Declaration]):
 
 
 def _spoken(value: Any, declared: Field | None) -> Any:
-    """A value as a sentence says it: a list with commas, a moment to the minute, in UTC as events are."""
+    """A value as a sentence says it: in its field's words, a list with commas, a moment to the minute, in UTC."""
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(str(_spoken(one, declared)) for one in value)
+    if declared is not None and isinstance(value, str) and value in declared.words:
+        return declared.words[value]
     if declared is MOMENT and isinstance(value, str) and _MOMENT.fullmatch(value):
         return f"{value[:10]} {value[11:16]} UTC"
     return value

@@ -5,7 +5,7 @@ from functools import partial
 from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
-from audit.catalogue.fields import AUTHENTICATOR, MINTED, REFUSAL, Declare
+from audit.catalogue.fields import AUTHENTICATOR, METHOD, MINTED, REFUSAL, Declare
 from audit.declarations import DOCUMENT, ID, NUMBER, PERSONAL_TEXT, TEXT, Category, Outcome, Severity
 from audit.kinds import Kind
 
@@ -27,7 +27,7 @@ _authenticators(
     Kind.AUTHENTICATOR_RENAMED,
     _("%(target)s renamed an authenticator to %(after)s."),
     authenticator=ID,
-    method=TEXT,
+    method=METHOD,
     before=PERSONAL_TEXT,
     after=PERSONAL_TEXT,
 )

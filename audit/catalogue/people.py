@@ -5,12 +5,12 @@ from functools import partial
 from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
-from audit.catalogue.fields import DIFFERENCE, Declare
+from audit.catalogue.fields import DIFFERENCE, METHOD, Declare
 from audit.declarations import FLAG, ID, MOMENT, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _people: Declare = partial(CATALOGUE.declare, Category.PEOPLE)
-_people(Kind.PERSON_SIGNED_UP, _("%(target)s signed up."), email=PERSONAL_TEXT, method=TEXT)
+_people(Kind.PERSON_SIGNED_UP, _("%(target)s signed up."), email=PERSONAL_TEXT, method=METHOD)
 _people(
     Kind.PERSON_ADDED,
     _("%(actor)s added %(target)s."),

@@ -5,8 +5,8 @@ from functools import partial
 from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
-from audit.catalogue.fields import Declare
-from audit.declarations import ID, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
+from audit.catalogue.fields import METHOD, METHODS, Declare
+from audit.declarations import ID, NUMBER, PERSONAL_TEXT, TEXT, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _recovery: Declare = partial(CATALOGUE.declare, Category.RECOVERY)
@@ -58,7 +58,7 @@ _recovery(
     Kind.DRILL_PASSED,
     _("%(target)s checked that an authenticator works (%(method)s), without using it."),
     authenticator=ID,
-    method=TEXT,
+    method=METHOD,
 )
 _recovery(
     Kind.MFA_RESET,
@@ -68,7 +68,7 @@ _recovery(
     verified_how=PERSONAL_TEXT,
     removed=NUMBER,
     sessions=NUMBER,
-    methods=WORDS,
+    methods=METHODS,
     intervention=ID,
 )
 _recovery(

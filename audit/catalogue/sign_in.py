@@ -11,7 +11,7 @@ from audit.kinds import Kind
 
 _sign_in: Declare = partial(CATALOGUE.declare, Category.SIGN_IN)
 _sign_in_refused: Declare = partial(_sign_in, severity=Severity.WARNING, outcome=Outcome.REFUSED)
-_sign_in(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, _("%(target)s passed the first step by %(method)s."), **PROOF)
+_sign_in(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, _("%(target)s passed the first step (%(method)s)."), **PROOF)
 _sign_in_refused(Kind.SIGN_IN_FAILED, _("Signing in as %(target)s failed."), **REFUSAL)
 _sign_in_refused(
     Kind.SIGN_IN_REFUSED,
@@ -36,10 +36,10 @@ _sign_in(
     **PROOF,
 )
 _sign_in(Kind.SECOND_FACTOR_DEMANDED, _("%(target)s was asked for a second factor."), **DECISION)
-_sign_in(Kind.SECOND_FACTOR_ACCEPTED, _("%(target)s passed the second step by %(method)s."), **PROOF)
+_sign_in(Kind.SECOND_FACTOR_ACCEPTED, _("%(target)s passed the second step (%(method)s)."), **PROOF)
 _sign_in_refused(Kind.SECOND_FACTOR_FAILED, _("A second factor of %(target)s was refused: %(reason)s."), **REFUSAL)
 _sign_in_refused(Kind.SECOND_FACTOR_THROTTLED, _("A second factor of %(target)s is paused."), **PAUSE)
-_sign_in(Kind.REAUTHENTICATION_ACCEPTED, _("%(target)s confirmed their identity by %(method)s."), **PROOF)
+_sign_in(Kind.REAUTHENTICATION_ACCEPTED, _("%(target)s confirmed their identity (%(method)s)."), **PROOF)
 _sign_in_refused(Kind.REAUTHENTICATION_FAILED, _("%(target)s did not confirm their identity: %(reason)s."), **REFUSAL)
 _sign_in_refused(Kind.REAUTHENTICATION_THROTTLED, _("Confirming the identity of %(target)s is paused."), **PAUSE)
 _sign_in(Kind.SESSION_ENDED, _("A session of %(target)s was ended: %(reason)s."), **ENDING)

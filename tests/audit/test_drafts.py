@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from audit import chain, context, keys
 from audit.catalogue import CATALOGUE
+from audit.catalogue.fields import METHOD, METHODS, STRENGTH
 from audit.declarations import DOCUMENT, FLAG, ID, MOMENT, NUMBER, PERSONAL_DOCUMENT, PERSONAL_TEXT, TEXT, WORDS
 from audit.drafts import COLUMNS, Draft
 from audit.encoding import visible
@@ -28,12 +29,15 @@ document = st.recursive(
 )
 VALUES: dict[int, st.SearchStrategy[Any]] = {
     id(TEXT): text,
+    id(METHOD): text,
+    id(STRENGTH): text,
     id(PERSONAL_TEXT): text,
     id(ID): text | st.uuids() | number,
     id(NUMBER): number,
     id(FLAG): st.booleans(),
     id(MOMENT): st.datetimes(timezones=st.just(UTC)),
     id(WORDS): st.lists(text, max_size=3) | st.sets(text, max_size=3),
+    id(METHODS): st.lists(text, max_size=3),
     id(DOCUMENT): document,
     id(PERSONAL_DOCUMENT): document,
 }

@@ -8,8 +8,10 @@ from uuid import UUID
 import pytest
 from django.utils import translation
 
+from accounts.assurance import Method, Strength
 from audit import declarations as d
 from audit.catalogue import CATALOGUE
+from audit.catalogue.fields import METHOD_WORDS, STRENGTH_WORDS
 from audit.errors import DuplicateDeclaration, ReservedField, UndeclaredField, UndeclaredKind, WrongFieldType
 from audit.kinds import Kind
 
@@ -48,8 +50,23 @@ def test_a_sentence_names_the_address_where_nobody_is_known() -> None:
 
 
 def test_a_sentence_lists_words_and_marks_what_is_missing() -> None:
-    told = CATALOGUE.sentence(Kind.SIGN_IN_COMPLETED, actor="a", target="b", payload={"methods": ["password", "totp"]})
-    assert told == "b signed in (—: password, totp)."
+    told = CATALOGUE.sentence(Kind.SIGN_IN_COMPLETED, actor="a", target="b", payload={"methods": ["password", "other"]})
+    assert told == "b signed in (—: password, other)."
+
+
+def test_a_sentence_says_methods_and_strengths_in_words() -> None:
+    payload = {"strength": "multi_factor", "methods": ["password", "totp"], "method": "webauthn", "reason": "totp"}
+    completed = CATALOGUE.sentence(Kind.SIGN_IN_COMPLETED, actor="a", target="b", payload=payload)
+    assert completed == "b signed in (several factors: password, authenticator app)."
+    accepted = CATALOGUE.sentence(Kind.SECOND_FACTOR_ACCEPTED, actor="a", target="b", payload=payload)
+    assert accepted == "b passed the second step (passkey or security key)."
+    refused = CATALOGUE.sentence(Kind.SECOND_FACTOR_FAILED, actor="a", target="b", payload=payload)
+    assert refused == "A second factor of b was refused: totp."
+
+
+def test_every_method_and_strength_has_its_words() -> None:
+    assert METHOD_WORDS.keys() == set(Method)
+    assert STRENGTH_WORDS.keys() == {each.name.lower() for each in Strength}
 
 
 def test_a_sentence_says_a_moment_to_the_minute_and_leaves_what_is_none() -> None:

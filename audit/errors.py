@@ -73,6 +73,10 @@ class CheckpointUnsound(AuditError):
     code = "checkpoint_unsound"
 
 
+class RecordNotWhole(AuditError):
+    """Something in the record is not as it was recorded: no checkpoint vouches for what follows it."""
+
+
 class NoSuchKey(CheckpointUnsound):
     """A checkpoint that is signed under a key that was not given: nothing can be said of it."""
 

@@ -141,6 +141,7 @@ class Kind(StrEnum):
     RECORD_EXPORT_DOWNLOADED = "record_export:downloaded"
     CHAIN_EXPORTED = "chain:exported"
     CHECKPOINT_MADE = "checkpoint:made"
+    CHAIN_NOT_WHOLE = "chain:not_whole"
     KEY_CANARY_MADE = "key:canary_made"
     KEY_CANARY_FAILED = "key:canary_failed"
     KEY_MISSING = "key:missing"

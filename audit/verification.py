@@ -78,15 +78,30 @@ def verify(
     """
     spans = (span for each in chains for span in _spans(each, since))
     for _chain, group in groupby(_looks(spans, processes), key=lambda looked: looked.span.head):
-        verdict: Verdict | None = None
-        ends = ""
-        for looked in group:
-            progress(looked.events)
-            verdict = _joined(verdict, looked, ends)
-            ends = looked.ends
-        if verdict is not None:
-            finding = verdict.finding or _fault_at_end(verdict, ends)
-            yield replace(verdict, finding=finding or _broken_promise(verdict, promised))
+        if (verdict := _judged(group, progress)) is not None:
+            yield replace(verdict, finding=verdict.finding or _broken_promise(verdict, promised))
+
+
+def fault_after(head: Head, number: int, digest: str) -> Finding | None:
+    """What is wrong first in a chain up to its head, after the event with this number, which had this hash once."""
+    stands = rows.hash_of(head.chain, number)
+    if stands is None or head.sequence < number:
+        return Finding(head.sequence + 1, Damage.CUT_OFF)
+    if stands != digest:
+        return Finding(number, Damage.REWRITTEN)
+    verdict = _judged(map(look, _between(head, number)), lambda _events: None)
+    return verdict.finding if verdict else None
+
+
+def _judged(group: Iterable[Looked], progress: Callable[[int], object]) -> Verdict | None:
+    """What became of the chain whose spans these are."""
+    verdict: Verdict | None = None
+    ends = ""
+    for looked in group:
+        progress(looked.events)
+        verdict = _joined(verdict, looked, ends)
+        ends = looked.ends
+    return verdict and replace(verdict, finding=verdict.finding or _fault_at_end(verdict, ends))
 
 
 def _spans(chain_id: UUID, since: datetime | None) -> Iterator[Span]:
@@ -96,6 +111,10 @@ def _spans(chain_id: UUID, since: datetime | None) -> Iterator[Span]:
     if since is not None:
         first = rows.first_since(chain_id, since)
         begin = head.sequence if first is None else max(0, min(first - 1, head.sequence))
+    return _between(head, begin)
+
+
+def _between(head: Head, begin: int) -> Iterator[Span]:
     yield Span(head, begin, min(begin + SPAN, head.sequence))
     for after in range(begin + SPAN, head.sequence, SPAN):
         yield Span(head, after, min(after + SPAN, head.sequence))

@@ -90,6 +90,15 @@ _administration(
     key=TEXT,
 )
 _administration(
+    Kind.CHAIN_NOT_WHOLE,
+    _("The record is not whole: event %(number)s of chain %(chain)s (%(damage)s)."),
+    Severity.ALARM,
+    outcome=Outcome.FAILED,
+    chain=ID,
+    number=TEXT,
+    damage=TEXT,
+)
+_administration(
     Kind.RECORD_LOOKED_THROUGH,
     _("%(actor)s looked through the record."),
     asked=PERSONAL_DOCUMENT,

@@ -1,5 +1,6 @@
 """Signed checkpoints: made when they are due, written outside, and stronger than whoever owns the database."""
 
+import errno
 import json
 import logging
 from datetime import timedelta
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from audit import chain, checkpoints, keys, statements
 from audit.checks import check_checkpoint_keys, check_checkpoints
-from audit.errors import CheckpointUnsound, NoSuchKey
+from audit.errors import CheckpointUnsound, NoSuchKey, RecordNotWhole
 from audit.kinds import Kind
 from audit.log import record
 from audit.models import AuditChain, AuditEvent, Checkpoint
@@ -51,12 +52,12 @@ def verify(directory: Path, *arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def rewrite(events: list[AuditEvent], previous: str) -> str:
-    """Hash and seal events anew, as somebody with the database and the key does; the hash of the last."""
+def rewrite(events: list[AuditEvent], previous: str, key: bytes | None = None) -> str:
+    """Hash and seal events anew, as somebody with the database and the key, or another, does; the hash of the last."""
     for event in events:
         event.prev_hash = previous
         event.hash = previous = chain.link(previous, chain.canonical(event))
-        event.mac = chain.authenticate(keys.primary().secret, event.hash)
+        event.mac = chain.authenticate(key or keys.primary().secret, event.hash)
         changed = [
             event.outcome,
             event.prev_hash,
@@ -142,11 +143,106 @@ def test_one_is_due_daily_and_after_what_is_weighty(person: Person) -> None:
     record(Kind.SIGNED_OUT, target=person)
     assert not checkpoints.is_due(timezone.now())
     assert checkpoints.is_due(now + checkpoints.EVERY)
-    for kind in (Kind.POLICY_PUBLISHED, Kind.MFA_RESET, Kind.KEY_ROTATION_STARTED):
+    for kind in checkpoints.WEIGHTY:
         record(kind, target=person)
         assert checkpoints.is_due(timezone.now()), kind
         checkpoints.make(timezone.now() + timedelta(seconds=1))
         assert not checkpoints.is_due(timezone.now()), kind
+
+
+def test_what_is_weighty_covers_publishes_resets_and_keys() -> None:
+    weighty = {str(kind) for kind in checkpoints.WEIGHTY}
+    publishes = {"policy:published", "policy:report_started", "policy:reverted"}
+    assert publishes | {"mfa:reset", "key:canary_made", "key:rotation_finished", "key:retired"} <= weighty
+
+
+def test_one_is_due_when_a_key_of_the_record_changes(settings: Any, person: Person) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    checkpoints.make(timezone.now())
+    assert not checkpoints.is_due(timezone.now())
+    settings.AUDIT_HMAC_KEYS = [OTHER, *settings.AUDIT_HMAC_KEYS]
+    record(Kind.SIGNED_OUT, target=person)
+    assert checkpoints.is_due(timezone.now())
+    checkpoints.make(timezone.now())
+    record(Kind.SIGNED_OUT, target=person)
+    assert not checkpoints.is_due(timezone.now())
+    settings.AUDIT_CHECKPOINT_KEY = OTHER
+    assert checkpoints.is_due(timezone.now())
+
+
+@pytest.mark.security(88)
+def test_who_writes_to_its_row_puts_none_off(person: Person) -> None:
+    made = checkpoints.make(timezone.now())
+    record(Kind.POLICY_PUBLISHED, target=person)
+    far = timezone.now() + timedelta(days=3650)
+    claims = json.loads(made.text)
+    claims["statement"]["heads"] = {str(person.tenant_id): [10**6, "0" * 64]}
+    for changes in ({"at": far}, {"text": json.dumps(claims)}, {"text": ""}):
+        Checkpoint.objects.filter(pk=made.pk).update(**changes)
+        assert checkpoints.is_due(timezone.now())
+
+
+@pytest.mark.security(88)
+def test_history_written_anew_without_the_key_is_not_signed(directory: Path, person: Person) -> None:
+    for _ in range(3):
+        record(Kind.SIGNED_OUT, target=person)
+    checkpoints.make(timezone.now())
+    elsewhere = Person()
+    for whom in (person, person, elsewhere):
+        record(Kind.SIGNED_OUT, target=whom)
+    events = events_of(person.tenant_id)
+    events[4].outcome = "failed"
+    with lifted(connection):
+        last = rewrite(events[4:], events[3].hash, key=b"not the key")
+        AuditChain.objects.filter(pk=person.tenant_id).update(hash=last)
+    with pytest.raises(CommandError, match=f"chain {person.tenant_id}: number 5") as refused:
+        call_command("audit_checkpoint")
+    assert refused.value.returncode == 4
+    *_before, said = statements.read_all(directory, public())
+    assert said.heads[str(person.tenant_id)] == (3, events[2].hash)
+    assert said.heads[str(elsewhere.tenant_id)] == (1, events_of(elsewhere.tenant_id)[0].hash)
+    [alarm] = [each for each in events_of(None) if each.kind == Kind.CHAIN_NOT_WHOLE]
+    assert alarm.payload == {"chain": str(person.tenant_id), "number": "5", "damage": "forged"}
+    assert verify(directory)[0] == 1
+
+
+@pytest.mark.security(88)
+def test_a_signed_place_that_is_gone_stays_signed(directory: Path, person: Person) -> None:
+    for _ in range(2):
+        record(Kind.SIGNED_OUT, target=person)
+    checkpoints.make(timezone.now())
+    promised = events_of(person.tenant_id)[1].hash
+    with lifted(connection), connection.cursor() as cursor:
+        where = AuditEvent._meta.get_field("chain").get_db_prep_value(person.tenant_id, connection)
+        cursor.execute("DELETE FROM audit_auditevent WHERE chain = %s", [where])
+        AuditChain.objects.filter(pk=person.tenant_id).delete()
+    with pytest.raises(RecordNotWhole):
+        checkpoints.make(timezone.now())
+    *_before, said = statements.read_all(directory, public())
+    assert said.heads[str(person.tenant_id)] == (2, promised)
+
+
+def test_one_that_breaks_off_leaves_no_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    checkpoints.make(timezone.now())
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints.os, "fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            checkpoints.make(timezone.now())
+    assert len(list(directory.iterdir())) == Checkpoint.objects.count() == 1
+    checkpoints.make(timezone.now())
+    assert verify(directory)[0] == 0
+
+
+def test_a_checkpoint_is_never_written_over(directory: Path) -> None:
+    taken = directory / "checkpoint-0000000001-00000000.json"
+    taken.write_text("theirs")
+    with pytest.raises(FileExistsError):
+        checkpoints._write(directory, taken.name, "ours")
+    assert [path.name for path in directory.iterdir()] == [taken.name]
+    assert taken.read_text() == "theirs"
 
 
 @pytest.mark.security(88)

@@ -9,10 +9,11 @@ from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from audit import checkpoints, statements
-from audit.errors import KeyMalformed, KeyMissing
+from audit.errors import KeyMalformed, KeyMissing, RecordNotWhole
 
 FAILED: Final = 1
 NO_KEY: Final = 3
+NOT_WHOLE: Final = 4
 
 
 class Command(BaseCommand):
@@ -21,12 +22,14 @@ class Command(BaseCommand):
     help = (
         "Sign the newest event of every chain, and write that where a database administrator cannot: into\n"
         "AUDIT_CHECKPOINT_DIR, by mail to AUDIT_CHECKPOINT_MAIL, and into the log. Needs AUDIT_CHECKPOINT_KEY, which\n"
-        "the web processes must not have.\n\n"
+        "the web processes must not have. What is newer than the last checkpoint is verified first; a chain that is\n"
+        "not whole keeps its last signed place.\n\n"
         "Examples:\n"
         "  manage.py audit_checkpoint                make one now\n"
         "  manage.py audit_checkpoint --if-due       only after a day, a publish, a reset or a change of keys (cron)\n"
         "  manage.py audit_checkpoint --new-key      print a new key and its public key; changes nothing\n\n"
-        "Exit codes: 0 made, or not due; 1 it could not be written or mailed; 2 wrong arguments; 3 no proper key."
+        "Exit codes: 0 made, or not due; 1 it could not be written or mailed; 2 wrong arguments; 3 no proper key;\n"
+        "4 made, but not everything in the record is whole."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -53,6 +56,8 @@ class Command(BaseCommand):
             raise CommandError(f"AUDIT_CHECKPOINT_KEY: {error}.", returncode=NO_KEY) from error
         except KeyMissing as error:
             raise CommandError(str(error), returncode=NO_KEY) from error
+        except RecordNotWhole as error:
+            raise CommandError(f"The record was tampered with: {error}.", returncode=NOT_WHOLE) from error
         except (OSError, AnyDatabaseError) as error:
             raise CommandError(
                 f"It could not be written or mailed: {type(error).__name__}.", returncode=FAILED

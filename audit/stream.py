@@ -1,13 +1,16 @@
 """Each event as a line of JSON on standard output, for whoever collects logs; off unless `AUDIT_LOG_STREAM` says so.
 
+While a command of ours runs, it is standard error: its standard output is its answer, which may be a file or a secret.
+
 A line goes out after the event is committed, and only then: a refusal is committed by itself, so it goes out whatever
 becomes of the request. Nothing waits for a reader, and an output that is gone undoes nothing. A line holds what the
 public summary holds, and where the event stands in its chain: no salts, no seals, no secrets.
 """
 
 import sys
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TextIO
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +24,7 @@ STDOUT: Final = "stdout"
 LONGEST: Final = 4096  # bytes: what a pipe takes from one of many processes in one piece (POSIX, PIPE_BUF on Linux)
 SHORT: Final = 64  # characters of a text in a line that would be longer; half of it where they are not ASCII
 LOGGER: Final = "audit.record"
+_beside: Final[list[TextIO]] = []  # standard error, once for each command that runs
 
 
 def send(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
@@ -59,7 +63,21 @@ def _short(value: Any) -> Any:
     return value
 
 
+@contextmanager
+def beside_an_answer() -> Iterator[None]:
+    """Events of this process go to standard error meanwhile, whichever thread or forked process records them.
+
+    To what is standard error now: a progress bar puts something in its place that draws to where the answer goes.
+    """
+    _beside.append(sys.stderr)
+    try:
+        yield
+    finally:
+        _beside.pop()
+
+
 def _write(lines: str) -> None:
     """All at once, so that lines of several processes and threads do not mix."""
-    sys.stdout.write(lines)
-    sys.stdout.flush()
+    output = [sys.stdout, *_beside][-1]
+    output.write(lines)
+    output.flush()

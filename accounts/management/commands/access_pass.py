@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.errors import AccountsError
@@ -11,9 +11,10 @@ from accounts.flows import access_passes
 from accounts.flows.interventions import Act, Wanted
 from accounts.management import acting
 from accounts.models import Intervention, User
+from audit.management.answering import AnsweringCommand
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """The same flow and the same rules as on the pages; for an administrator's account it can only ask."""
 
     help = (

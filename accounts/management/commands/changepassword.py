@@ -6,14 +6,14 @@ Django's sets a password, past every rule and without a trace. Nobody sets secre
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from accounts.flows.interventions import Act, Wanted
 from accounts.management import acting
+from audit.management.answering import AnsweringCommand
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """The same flow and the same rules as on the pages."""
 
     help = (

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import IO, Any, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -11,12 +11,13 @@ from accounts.enrolment_state import State
 from accounts.flows import state_check
 from accounts.flows.state_check import BATCH, Difference
 from accounts.models import Tenant
+from audit.management.answering import AnsweringCommand
 
 WRONG = 1
 NO_SUCH_TENANT = 2
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time and while people work; broken off, it can begin again."""
 
     help = (

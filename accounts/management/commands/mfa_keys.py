@@ -5,12 +5,13 @@ from textwrap import fill
 from types import ModuleType
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 
 from accounts.key_errors import KeyWorkFailed, KeyWorkRefused
 from accounts.keyring import MisconfiguredKeys
 from accounts.management.key_commands import adopt, generate, retire, rotate, status, told, verify
+from audit.management.answering import AnsweringCommand
 
 WIDTH: Final = 100  # columns
 WORDS: Final[dict[str, ModuleType]] = {
@@ -23,7 +24,7 @@ WORDS: Final[dict[str, ModuleType]] = {
 }
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """System checks are left out: a site whose keys are wrong needs these words most."""
 
     requires_system_checks = ()

@@ -3,13 +3,13 @@
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from accounts.expiry import expired
+from audit.management.answering import AnsweringCommand
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time and as often as you like; once an hour is plenty."""
 
     help = (

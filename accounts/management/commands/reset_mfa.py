@@ -4,16 +4,17 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.flows import reset
 from accounts.flows.interventions import Act, Wanted
 from accounts.management import acting
 from accounts.models import Binding, User
+from audit.management.answering import AnsweringCommand
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """The same flow and the same rules as on the pages; an administrator's account it can only ask for."""
 
     help = (

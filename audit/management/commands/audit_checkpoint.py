@@ -4,19 +4,20 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from audit import checkpoints, statements
 from audit.errors import KeyMalformed, KeyMissing, RecordNotWhole
+from audit.management.answering import AnsweringCommand
 
 FAILED: Final = 1
 NO_KEY: Final = 3
 NOT_WHOLE: Final = 4
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time."""
 
     help = (

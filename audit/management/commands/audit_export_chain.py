@@ -9,13 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 from rich.console import Console
 from rich.progress import Progress
 
 from audit import chain_export
 from audit.chain import PLATFORM
+from audit.management.answering import AnsweringCommand
 from audit.management.arguments import chain_id
 from audit.rows import Head, Unreadable
 
@@ -24,7 +25,7 @@ CANNOT_TELL: Final = 3
 SEVERAL: Final = 500  # lines of one write
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless while people work: reads, holds nothing, and leaves one event."""
 
     help = (

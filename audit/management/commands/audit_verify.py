@@ -10,7 +10,7 @@ from typing import IO, Any, Final, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 from django.db.models import Sum
 from rich.console import Console
@@ -20,6 +20,7 @@ from audit import keys, rows, statements
 from audit.chain import PLATFORM
 from audit.damage import Damage
 from audit.errors import CheckpointUnsound, KeyMalformed, NoSuchKey
+from audit.management.answering import AnsweringCommand
 from audit.management.arguments import chain_id
 from audit.models import AuditChain
 from audit.verification import Promised, Verdict, verify
@@ -28,7 +29,7 @@ TAMPERED: Final = 1
 CANNOT_TELL: Final = 3
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time and while people work: reads, and holds nothing. Needs `AUDIT_HMAC_KEYS`, all of them."""
 
     help = (

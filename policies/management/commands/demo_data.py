@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from audit.management.answering import AnsweringCommand
 from policies import demo
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Makes the demo's people once, and prints who they are and what each will see."""
 
     help = (

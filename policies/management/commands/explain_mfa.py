@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.gates import Explanation
 from accounts.models import User
 from accounts.models.people import normalise_address
+from audit.management.answering import AnsweringCommand
 from policies import document as documents
 from policies import explanations, facts, kept, receipts, sentences
 from policies.document import DocumentError
@@ -34,7 +35,7 @@ NOT_FOUND: Final = 1
 UNREADABLE: Final = 2  # as argparse says of an option
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Explains one person's next sign-in, or a past one, by the policy in force or by another. Reads only."""
 
     help = """\

@@ -5,10 +5,11 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.models import Tenant
+from audit.management.answering import AnsweringCommand
 from policies.rollout import statistics
 from policies.rollout.statistics import Status
 
@@ -31,7 +32,7 @@ FIGURES: Final = (
 NAMES: Final = ("by_method", "by_role", "enrolled_by_role", "by_source")
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Reads only."""
 
     help = (

@@ -4,15 +4,16 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from audit.management.answering import AnsweringCommand
 from policies.flows import exclusions
 from policies.flows.exclusions import Nearing
 
 MOST_DAYS = 366  # no exclude lasts longer
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time and as often as you like; once an hour is plenty, once a day is needed."""
 
     help = (

@@ -4,14 +4,14 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 from django.utils import timezone
 
+from audit.management.answering import AnsweringCommand
 from policies.flows import periodic
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time, as often and on as many machines as you like."""
 
     help = (

@@ -4,17 +4,18 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from typing import IO, Any, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import Progress
 
 from accounts.models import Tenant, User
+from audit.management.answering import AnsweringCommand
 from policies.flows import reminder_mail, reminders
 from policies.rollout.remindable import Spared, batches, prospects
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless to repeat: who was reminded today is left out, so a run that was cut short is simply run again."""
 
     help = (

@@ -3,14 +3,14 @@
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from audit.management.answering import AnsweringCommand
 from policies.flows import confirm
 from policies.models import MFAPolicy
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time: the clock decided already, this records it."""
 
     help = (

@@ -3,16 +3,16 @@
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import IO, Any, cast
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import Progress
 
+from audit.management.answering import AnsweringCommand
 from policies.flows import snapshots
 from policies.management.commands.mfa_status import wanted
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     """Harmless at any time and as often as you like; the first of a day counts."""
 
     help = (

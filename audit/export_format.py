@@ -1,8 +1,9 @@
-"""Exports of the record as JSON Lines: a head line that says what the file is, then a line for each event.
+"""Exports of the record: what a file says of itself in its first line, and the lines of JSON of a whole chain.
 
 Standard library only, for any verifier. A **whole** export holds every event of one chain up to its head, with
 everything that is hashed, so that `python -m audit.verify` can prove it. A **selection** is what a filter left: it
-proves nothing about what was left out, and its head line says so.
+proves nothing about what was left out, and its head line says so. A selection as CSV begins with the names of its
+columns, as spreadsheets want it: by them the verifier knows it, and says so in its place.
 """
 
 import json
@@ -16,6 +17,11 @@ from audit.row import Row
 FORMAT: Final = "gatehouse-audit"
 VERSION: Final = 1
 NO_PROOF: Final = "A selection of events. It proves nothing about what was left out."
+COLUMNS: Final = (
+    *("id", "user_id", "user_email", "action", "resource", "details"),
+    *("ip_address", "timestamp", "success"),
+)
+"""Of a selection as CSV: the fields of `audit.summary.Summary`, which a verifier without Django cannot ask."""
 
 _to_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
 

@@ -12,11 +12,12 @@ from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from audit.errors import NotAnExport, NotWhole, UnreadableLine
-from audit.export_format import FORMAT, VERSION, moment
+from audit.export_format import COLUMNS, FORMAT, VERSION, moment
 from audit.row import Row
 
 LONGEST: Final = 8 * 2**20  # bytes of a line; events have one or two thousand
 PAIRS = list[tuple[str, Any]]
+_HEAD_OF_CSV: Final = ",".join(COLUMNS).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class ExportHead:
 def read_head(file: BinaryIO) -> ExportHead:
     """The first line. Raises NotAnExport, and NotWhole for a selection."""
     try:
-        found = _document(_line(file).removeprefix(b"\xef\xbb\xbf"))
+        line = _line(file).removeprefix(b"\xef\xbb\xbf")
+        if line.rstrip(b"\r\n") == _HEAD_OF_CSV:
+            raise NotWhole("it is a selection")
+        found = _document(line)
         if found.get("format") != FORMAT:
             raise NotAnExport("its first line is none of an export of the record")
         if _integer(found["version"]) != VERSION:

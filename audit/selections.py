@@ -17,11 +17,10 @@ from django.db.models import Func, TextField
 from django.db.models.functions import Cast
 
 from audit.declarations import Outcome
-from audit.export_format import head_of_selection, line_of
+from audit.export_format import COLUMNS, head_of_selection, line_of
 from audit.spreadsheets import csv_lines, csv_of_columns
-from audit.summary import Read, Summary, stamp
+from audit.summary import Read, stamp
 
-COLUMNS: Final = tuple(Summary.__annotations__)
 MOMENT: Final = len("2026-11-28 12:00:00.000000")  # as PostgreSQL spells one, unless it leaves out zeros or ends in BC
 
 Quote = Callable[[str], str]
@@ -55,7 +54,7 @@ CONTENT_TYPES: Final = {
 
 
 def head(form: Format, asked: dict[str, Any], at: datetime) -> bytes:
-    """What a file begins with: what was asked for and that it proves nothing, or the names of the columns."""
+    """What a file begins with: what was asked for and that it proves nothing, or the columns, which tell a verifier."""
     if form is Format.JSON_LINES:
         return line_of(head_of_selection(asked, at=at)).encode()
     return "".join(csv_lines([COLUMNS])).encode()

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from audit import context, reading, selections
 from audit.context import RequestContext
 from audit.encoding import visible
+from audit.export_format import COLUMNS
 from audit.kinds import Kind
 from audit.log import Outcome, record
 from audit.models import AuditEvent
 from audit.reading import Selection
 from audit.selections import Format
 from audit.spreadsheets import BOM
-from audit.summary import Read, summary_of
+from audit.summary import Read, Summary, summary_of
 from tests.audit.evidence import Person, events_of
 
 AT = datetime(2026, 5, 1, 22, 30, 15, 7, tzinfo=UTC)
@@ -182,9 +183,13 @@ def test_five_thousand_hostile_names_stay_one_line_each(form: Format) -> None:
         assert [one["user_email"] for one in found] == [event.actor_label for event in events]
         return
     rows = list(csv.reader(io.StringIO(text.removeprefix(BOM))))
-    assert rows[0] == list(selections.COLUMNS)
+    assert rows[0] == list(COLUMNS)
     assert {len(row) for row in rows} == {9}
     assert not [cell for row in rows for cell in row if cell.lstrip()[:1] in set("=+-@")]
+
+
+def test_the_columns_are_the_fields_of_a_summary() -> None:
+    assert COLUMNS == tuple(Summary.__annotations__)
 
 
 def test_a_file_of_json_lines_says_first_that_it_proves_nothing() -> None:

@@ -13,12 +13,16 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Q
 
-from audit import raw_rows, rows, statements
-from audit.export_format import NO_PROOF, head_of_selection, line_of
+from audit import raw_rows, reading, rows, selections, statements
+from audit.export_format import COLUMNS, NO_PROOF, head_of_selection, line_of
 from audit.kinds import Kind
 from audit.log import record
 from audit.models import AuditChain
+from audit.reading import Selection
+from audit.selections import Format
+from audit.spreadsheets import BOM
 from tests.audit.evidence import Person, assert_whole, events_of
 from tests.audit.export_scene import PRIVATE, PUBLIC, ROOT, Exported, export, hash_anew, run, written
 
@@ -145,6 +149,25 @@ def test_without_checkpoints_nothing_is_proved(exported: Exported, tmp_path: Pat
 def test_a_selection_proves_nothing_and_that_is_said(exported: Exported) -> None:
     content = line_of(head_of_selection({"kind": "sign_in:failed"}, at=events_of(None)[0].at)).encode()
     assert check(exported, content) == (3, f"{NO_PROOF} Ask for an export of the whole chain.\n")
+
+
+@pytest.mark.security(88)
+@pytest.mark.parametrize("ends", ["\r\n", "\n"])
+@pytest.mark.parametrize("mark", [BOM, ""])
+def test_a_selection_as_csv_is_known_by_its_columns(exported: Exported, mark: str, ends: str) -> None:
+    """Also without the mark of the encoding, and with line ends of another system."""
+    events = list(next(reading.batches(Selection(branches=(Q(),)), selections.read())))
+    content = selections.head(Format.CSV, {"kind": "sign_in:failed"}, events_of(None)[0].at)
+    content += selections.lines(Format.CSV, events)
+    text = content.decode().removeprefix(BOM).replace("\r\n", ends)
+    assert text.startswith("id,user_id,")
+    assert check(exported, (mark + text).encode()) == (3, f"{NO_PROOF} Ask for an export of the whole chain.\n")
+
+
+def test_another_list_as_csv_is_no_selection(exported: Exported) -> None:
+    for head in ("id,user_id", f"{','.join(COLUMNS)},more", f"x{','.join(COLUMNS)}"):
+        code, said = check(exported, f"{head}\r\n".encode())
+        assert (code, "its first line is none of an export of the record" in said) == (3, True)
 
 
 @pytest.mark.security(88)

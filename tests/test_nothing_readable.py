@@ -240,7 +240,7 @@ def test_a_failure_tells_neither_its_page_nor_the_log(
     known, walk, log = walked
     settings.DEBUG = False
 
-    def fail(person: User, method: Any, entered: str, then: Any) -> None:
+    def fail(person: User, method: Any, entered: str, then: Any, **how: Any) -> None:
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setattr(verification, "with_code", fail)

@@ -13,7 +13,8 @@ from django.conf import settings
 from accounts.assurance import Method
 from accounts.errors import AccountsError
 from accounts.flows import keys, verification
-from accounts.models import Binding, User
+from accounts.flows.occasions import Occasion
+from accounts.models import Binding, Ceremony, User
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -39,9 +40,10 @@ def check_key(person: User, session: "SessionStore", answer: str) -> Binding:
     return keys.try_out(person, session, answer)
 
 
-def check_code(person: User, entered: str) -> Binding:
+def check_code(person: User, session: "SessionStore", entered: str) -> Binding:
     """The set that this unused code is of. Raises WrongRecoveryCode (counted), Paused, Locked or NotEnrolled."""
-    found = verification.look_up_code(person, entered)
+    occasion = Occasion(session, Ceremony.Purpose.DRILL)
+    found = verification.look_up_code(person, entered, occasion=occasion)
     if isinstance(found, AccountsError):
         raise found
     return found

@@ -12,6 +12,8 @@ from accounts.assurance import Method, Proof
 from accounts.authenticators import totp
 from accounts.errors import AccountsError, AlreadyEnrolled, EnrolmentExpired, SecretsUnavailable, WrongCode
 from accounts.flows import binding as bindings
+from accounts.flows import occasions
+from accounts.flows.occasions import Occasion
 from accounts.flows.verification import totp_context
 from accounts.models import Binding, PendingEnrolment, User
 from audit.kinds import Kind
@@ -71,7 +73,7 @@ def _confirm_totp(person: User, session: "SessionStore", entered: str, *, replac
     code = totp.normalise(entered)
     step = totp.matching_step(secret, code, timezone.now()) if code else None
     if step is None:
-        return _wrong_confirmation(locked, row)
+        return _wrong_confirmation(locked, session, row)
     return _bind_totp(locked, session, secret, step)
 
 
@@ -121,16 +123,19 @@ def _live_pending(person: User, session_id: uuid.UUID) -> PendingEnrolment | Non
     return live.first()
 
 
-def _wrong_confirmation(person: User, row: PendingEnrolment) -> AccountsError:
-    """Count it; a secret that was guessed at too often is dropped, and a new one begun."""
+def _wrong_confirmation(person: User, session: "SessionStore", row: PendingEnrolment) -> AccountsError:
+    """Count it; a secret that was guessed at too often is dropped, and a new one begun.
+
+    The event names no authenticator: there is none yet.
+    """
     PendingEnrolment.objects.filter(pk=row.pk).update(failures=row.failures + 1)
     record(
         Kind.SECOND_FACTOR_FAILED,
         actor=person,
         target=person,
         outcome=Outcome.REFUSED,
-        authenticator=str(row.pk),
         method=Binding.Kind.TOTP,
         reason=WrongCode.code,
+        **Occasion(session, occasions.ENROLMENT).facts(),
     )
     return WrongCode()

@@ -17,6 +17,7 @@ from accounts.authenticators.webauthn_errors import CloneSuspected, WebAuthnErro
 from accounts.errors import AccountsError, MethodNotAllowed, NotEnrolled, TooManyRequests
 from accounts.flows import binding as bindings
 from accounts.flows import people, throttles, wrong_factors
+from accounts.flows.occasions import Occasion
 from accounts.models import Binding, Ceremony, User
 from accounts.policy import policy
 from audit.kinds import Kind
@@ -106,6 +107,7 @@ def begin(person: User, session: "SessionStore", *, purpose: Ceremony.Purpose) -
 
 def check(person: User, session: "SessionStore", answer: str, *, purpose: Ceremony.Purpose) -> Proof:
     """Prove a key by this answer; returns the proof for the session. Raises a WebAuthnError, recorded."""
+    occasion = Occasion(session, purpose)
     try:
         assertion = webauthn.verify_assertion(
             person,
@@ -114,9 +116,9 @@ def check(person: User, session: "SessionStore", answer: str, *, purpose: Ceremo
             answer=answer,
             demands=policy().key_rules(person),
         )
-        return _accept(person, assertion, purpose, beside_another=not _stands_alone(person, session))
+        return _accept(person, assertion, occasion, beside_another=not _stands_alone(person, session))
     except WebAuthnError as refusal:
-        _refused(person, refusal, purpose)
+        _refused(person, refusal, occasion)
         raise
 
 
@@ -129,7 +131,7 @@ def try_out(person: User, session: "SessionStore", answer: str) -> Binding:
         )
         return _works(person, assertion)
     except WebAuthnError as refusal:
-        _refused(person, refusal, purpose)
+        _refused(person, refusal, Occasion(session, purpose))
         raise
 
 
@@ -141,8 +143,8 @@ def _works(person: User, assertion: Assertion) -> Binding:
 
 
 @unit_of_work
-def _refused(person: User, refusal: WebAuthnError, purpose: Purpose) -> None:
-    _record_refusal(Kind.SECOND_FACTOR_FAILED, person, refusal, purpose)
+def _refused(person: User, refusal: WebAuthnError, occasion: Occasion) -> None:
+    _record_refusal(Kind.SECOND_FACTOR_FAILED, person, refusal, occasion)
     wrong_factors.tell(person)
 
 
@@ -163,16 +165,16 @@ def check_passkey(session: "SessionStore", answer: str) -> tuple[User, Proof]:
     Raises a WebAuthnError, MethodNotAllowed or TooManyRequests, recorded. Failures count against the network
     they come from, never against a key or a person.
     """
-    attempt = (throttles.PASSKEY_BY_NETWORK, throttles.here())
+    attempt, occasion = (throttles.PASSKEY_BY_NETWORK, throttles.here()), Occasion(session, Purpose.PASSKEY)
     _count_passkey(attempt)
     try:
         assertion = webauthn.verify_assertion(
             None, session_id=session.row.public_id, purpose=Purpose.PASSKEY, answer=answer
         )
-        outcome = _accept_passkey(assertion)
+        outcome = _accept_passkey(assertion, occasion)
     except WebAuthnError as refusal:
         owner = refusal.binding.person if refusal.binding else None
-        _record_refusal(Kind.SIGN_IN_PASSKEY_REFUSED, owner, refusal, Purpose.PASSKEY)
+        _record_refusal(Kind.SIGN_IN_PASSKEY_REFUSED, owner, refusal, occasion)
         raise
     if isinstance(outcome, AccountsError):
         raise outcome
@@ -220,7 +222,7 @@ def _stands_alone(person: User, session: "SessionStore") -> bool:
 
 
 @unit_of_work
-def _accept(person: User, assertion: Assertion, purpose: Ceremony.Purpose, *, beside_another: bool) -> Proof:
+def _accept(person: User, assertion: Assertion, occasion: Occasion, *, beside_another: bool) -> Proof:
     proof = _proof_of(webauthn.accept(assertion, beside_another=beside_another), assertion)
     record(
         Kind.SECOND_FACTOR_ACCEPTED,
@@ -229,13 +231,14 @@ def _accept(person: User, assertion: Assertion, purpose: Ceremony.Purpose, *, be
         authenticator=str(proof.binding),
         method=proof.method,
         user_verified=proof.user_verified,
-        purpose=purpose,
+        strength=occasion.strength_with(person, proof),
+        **occasion.facts(),
     )
     return proof
 
 
 @unit_of_work
-def _accept_passkey(assertion: Assertion) -> Proof | AccountsError:
+def _accept_passkey(assertion: Assertion, occasion: Occasion) -> Proof | AccountsError:
     """The counter moves even where the policy then refuses: the key did answer."""
     binding = webauthn.accept(assertion)
     if policy().passkey_login_allowed(binding.person):
@@ -247,6 +250,7 @@ def _accept_passkey(assertion: Assertion) -> Proof | AccountsError:
         authenticator=str(binding.pk),
         method=Method.WEBAUTHN,
         reason=refusal.code,
+        **occasion.facts(),
     )
     return refusal
 
@@ -262,13 +266,13 @@ def _proof_of(binding: Binding, assertion: Assertion) -> Proof:
 
 
 @unit_of_work
-def _record_refusal(kind: Kind, person: User | None, refusal: WebAuthnError, purpose: Ceremony.Purpose) -> None:
+def _record_refusal(kind: Kind, person: User | None, refusal: WebAuthnError, occasion: Occasion) -> None:
     """A refused answer; a key that counted backwards is an alarm beside it."""
     facts: dict[str, Any] = {
         "authenticator": str(refusal.binding.pk) if refusal.binding else None,
         "method": Method.WEBAUTHN,
         "reason": refusal.code,
-        "purpose": purpose,
+        **occasion.facts(),
     }
     record(kind, actor=person, target=person, **facts)
     if isinstance(refusal, CloneSuspected):

@@ -60,9 +60,11 @@ def start(session: "SessionStore", person: User, proof: Proof) -> None:
         Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED,
         actor=person,
         target=person,
+        session=str(session.row.public_id),
         method=proof.method,
         authenticator=None if proof.binding is None else str(proof.binding),
         user_verified=proof.user_verified,
+        strength=assurance.strength_of([proof]).name.lower(),
     )
 
 
@@ -102,7 +104,8 @@ def _pending(request: HttpRequest) -> Any | None:
 def abandon(request: HttpRequest, person: User | None = None, *, reason: str = "footing_changed") -> None:
     """Forget a half-finished sign-in and what it proved; recorded when it is known whose it was."""
     if person is not None:
-        record(Kind.SIGN_IN_CANCELLED, actor=person, target=person, reason=reason)
+        session = str(cast("SessionStore", request.session).row.public_id)
+        record(Kind.SIGN_IN_CANCELLED, actor=person, target=person, session=session, reason=reason)
     allauth_compat.clear_login(request)
     request.session.flush()
 
@@ -128,6 +131,7 @@ def complete(person: User, session: "SessionStore", *, token: str = "") -> str:
         actor=person,
         target=person,
         session=str(session.row.public_id),
+        authenticator=next((str(proof.binding) for proof in reversed(proofs) if proof.binding is not None), None),
         strength=strength.name.lower(),
         aal=assurance.aal_of(strength),
         amr=list(assurance.amr_of(proofs)),
@@ -139,16 +143,17 @@ def complete(person: User, session: "SessionStore", *, token: str = "") -> str:
 
 def check_password(request: HttpRequest, person: User, password: str) -> Proof:
     """Prove the password again. Raises WrongPassword, also while guesses are paused; recorded either way."""
+    session = str(cast("SessionStore", request.session).row.public_id)
     try:
         found = get_adapter(request).authenticate(request, email=person.email, password=password)
     except ValidationError as error:
         pause = error.__cause__
         if isinstance(pause, TooManyRequests) and pause.is_new:
-            said: dict[str, Any] = {"method": Method.PASSWORD, "until": pause.until}
+            said: dict[str, Any] = {"method": Method.PASSWORD, "until": pause.until, "session": session}
             record(Kind.REAUTHENTICATION_THROTTLED, actor=person, target=person, **said)
         raise WrongPassword from error
     if found is None or found.pk != person.pk:
-        about: dict[str, Any] = {"method": Method.PASSWORD, "reason": WrongPassword.code}
+        about: dict[str, Any] = {"method": Method.PASSWORD, "reason": WrongPassword.code, "session": session}
         record(Kind.REAUTHENTICATION_FAILED, actor=person, target=person, **about)
         raise WrongPassword
     return password_proof()

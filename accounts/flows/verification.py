@@ -28,7 +28,8 @@ from accounts.errors import (
     WrongCode,
     WrongRecoveryCode,
 )
-from accounts.flows import people, wrong_factors
+from accounts.flows import occasions, people, wrong_factors
+from accounts.flows.occasions import Occasion
 from accounts.models import Binding, RecoveryCode, User
 from accounts.rows import Select, attach
 from audit.kinds import Kind
@@ -39,24 +40,31 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 
 R = TypeVar("R")
-Look = Callable[[Binding, str, datetime], AccountsError | None]
+Look = Callable[[Binding, str, datetime, Occasion], AccountsError | None]
 
 
-def check_code(person: User, method: Method, entered: str) -> Proof:
+def check_code(person: User, method: Method, entered: str, *, occasion: Occasion = occasions.UNKNOWN) -> Proof:
     """Prove a factor by a code. Raises WrongCode, CodeAlreadyUsed, Paused, Locked, Unreadable, NotEnrolled or
     SecretsUnavailable, each recorded; returns the proof for the session.
     """
-    return with_code(person, method, entered, lambda proof: proof)
+    return with_code(person, method, entered, lambda proof: proof, occasion=occasion)
 
 
-def with_code(person: User, method: Method, entered: str, then: Callable[[Proof], R]) -> R:
+def with_code(
+    person: User,
+    method: Method,
+    entered: str,
+    then: Callable[[Proof], R],
+    *,
+    occasion: Occasion = occasions.UNKNOWN,
+) -> R:
     """As `check_code`, and what a right code is good for in the same unit of work: returns what `then` returns.
 
     The code is used up with that, or not at all. A refusal is committed first, and raised here.
     """
     if method is Method.TOTP and not canary.is_healthy():
         raise SecretsUnavailable
-    refusal, result = _attempt(person, method, entered, then)
+    refusal, result = _attempt(person, method, entered, then, occasion)
     if refusal is not None:
         raise refusal
     return cast("R", result)
@@ -77,31 +85,32 @@ def totp_context(binding: Binding) -> keyring.Context:
 
 @unit_of_work
 def _attempt(
-    person: User, method: Method, entered: str, then: Callable[[Proof], R]
+    person: User, method: Method, entered: str, then: Callable[[Proof], R], occasion: Occasion
 ) -> tuple[AccountsError | None, R | None]:
-    outcome = _tried(person, method, entered, timezone.now())
+    outcome = _tried(person, method, entered, timezone.now(), occasion)
     return (outcome, None) if isinstance(outcome, AccountsError) else (None, then(outcome))
 
 
-def _tried(person: User, method: Method, entered: str, now: datetime) -> Proof | AccountsError:
+def _tried(person: User, method: Method, entered: str, now: datetime, occasion: Occasion) -> Proof | AccountsError:
     if method is Method.RECOVERY_CODE:
         person = people.lock(person)  # spending one is counted there; every flow takes the person before their factors
     binding = _held(person, method)
     if binding is None:
         return NotEnrolled()
-    if (barred := _barred(person, binding, now)) is not None:
+    if (barred := _barred(person, binding, now, occasion)) is not None:
         return barred
-    refusal = _LOOKS[method](binding, entered, now)
+    refusal = _LOOKS[method](binding, entered, now, occasion)
     if refusal is None:
-        _note_success(person, binding)
-        return Proof(method=method, at=now, binding=binding.pk, bound_at=binding.bound_at)
+        proof = Proof(method=method, at=now, binding=binding.pk, bound_at=binding.bound_at)
+        _note_success(person, binding, proof, occasion)
+        return proof
     if not isinstance(refusal, Unreadable | SecretsUnavailable):
-        _note_failure(person, binding, refusal, now)
+        _note_failure(person, binding, refusal, now, occasion)
     return refusal
 
 
 @unit_of_work
-def look_up_code(person: User, entered: str) -> Binding | AccountsError:
+def look_up_code(person: User, entered: str, *, occasion: Occasion = occasions.UNKNOWN) -> Binding | AccountsError:
     """Whether this is an unused recovery code of this person, which it stays: the set, or what it is refused with.
 
     Wrong ones count as they do when signing in, and a paused or locked set looks at none; a right one forgives nothing.
@@ -111,16 +120,16 @@ def look_up_code(person: User, entered: str) -> Binding | AccountsError:
     if binding is None:
         return NotEnrolled()
     now = timezone.now()
-    if (barred := _barred(locked, binding, now)) is not None:
+    if (barred := _barred(locked, binding, now, occasion)) is not None:
         return barred
     symbols = recovery_codes.normalise(entered)
     unspent = RecoveryCode.objects.filter(binding=binding, used_at=None)
     if symbols is not None and unspent.filter(digest=recovery_codes.digest_of(symbols)).exists():
         Binding.objects.filter(pk=binding.pk).update(checked_at=now)
-        _record(Kind.DRILL_PASSED, locked, binding, Outcome.OK)
+        record(Kind.DRILL_PASSED, actor=locked, target=locked, authenticator=str(binding.pk), method=binding.kind)
         return binding
     refusal = WrongRecoveryCode()
-    _note_failure(locked, binding, refusal, now)
+    _note_failure(locked, binding, refusal, now, occasion)
     return refusal
 
 
@@ -146,7 +155,7 @@ _HELD = Select(
 )
 
 
-def _barred(person: User, binding: Binding, now: datetime) -> AccountsError | None:
+def _barred(person: User, binding: Binding, now: datetime, occasion: Occasion) -> AccountsError | None:
     barred: AccountsError | None = None
     if binding.locked_at is not None:
         barred = Locked()
@@ -154,11 +163,12 @@ def _barred(person: User, binding: Binding, now: datetime) -> AccountsError | No
         barred = Paused(binding.paused_until)
     if barred is not None:
         until = binding.paused_until if isinstance(barred, Paused) else None
-        _record(Kind.SECOND_FACTOR_THROTTLED, person, binding, Outcome.REFUSED, reason=barred.code, until=until)
+        said = {"reason": barred.code, "until": until}
+        _record(Kind.SECOND_FACTOR_THROTTLED, person, binding, occasion, Outcome.REFUSED, **said)
     return barred
 
 
-def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsError | None:
+def _look_at_totp(binding: Binding, entered: str, now: datetime, occasion: Occasion) -> AccountsError | None:
     """None when the code is right and unused: the step moves on in one conditional UPDATE (RFC 6238 §5.2)."""
     code = totp.normalise(entered)
     if code is None:
@@ -166,7 +176,8 @@ def _look_at_totp(binding: Binding, entered: str, now: datetime) -> AccountsErro
     try:
         secret = keyring.unseal(_stored_secret(binding), totp_context(binding))
     except keyring.UnreadableSecret as error:
-        _record(Kind.AUTHENTICATOR_UNREADABLE, binding.person, binding, Outcome.FAILED, reason=error.reason)
+        unreadable = Kind.AUTHENTICATOR_UNREADABLE
+        _record(unreadable, binding.person, binding, occasion, Outcome.FAILED, reason=error.reason)
         return SecretsUnavailable() if _lacks_key(binding, error) else Unreadable()
     step = totp.matching_step(secret, code, now)
     if step is None:
@@ -187,7 +198,7 @@ def _stored_secret(binding: Binding) -> str:
     return str(data.get("secret", "")) if isinstance(data, dict) else ""
 
 
-def _look_at_recovery_code(binding: Binding, entered: str, now: datetime) -> AccountsError | None:
+def _look_at_recovery_code(binding: Binding, entered: str, now: datetime, occasion: Occasion) -> AccountsError | None:
     """None when one unused code of this set was spent: one conditional UPDATE, whoever else tries it too."""
     unspent = RecoveryCode.objects.filter(binding=binding, used_at=None)
     spent = unspent.filter(digest__in=_possible_digests(binding, entered, unspent)).update(used_at=now)
@@ -216,30 +227,34 @@ def _forgiven(now: datetime) -> dict[str, Any]:
 _LOOKS: dict[Method, Look] = {Method.TOTP: _look_at_totp, Method.RECOVERY_CODE: _look_at_recovery_code}
 
 
-def _note_success(person: User, binding: Binding) -> None:
-    _record(Kind.SECOND_FACTOR_ACCEPTED, person, binding, Outcome.OK)
+def _note_success(person: User, binding: Binding, proof: Proof, occasion: Occasion) -> None:
+    strength = occasion.strength_with(person, proof)
+    _record(Kind.SECOND_FACTOR_ACCEPTED, person, binding, occasion, Outcome.OK, strength=strength)
     wrong_factors.ended_by(person, binding)
     if binding.kind == Method.RECOVERY_CODE:
         left = enrolment_state.refresh(person).codes_left
-        record(Kind.RECOVERY_CODES_USED, actor=person, target=person, left=left)
+        said: dict[str, Any] = {"authenticator": str(binding.pk), "left": left, **occasion.facts()}
+        record(Kind.RECOVERY_CODES_USED, actor=person, target=person, **said)
         notices.send("recovery_codes_used", person, left=left)
 
 
-def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: datetime) -> None:
+def _note_failure(person: User, binding: Binding, refusal: AccountsError, now: datetime, occasion: Occasion) -> None:
     failures = binding.failures + 1
     pause = pause_after(failures)
     locked = failures >= settings.MFA_LOCK_AFTER_FAILURES
     Binding.objects.filter(pk=binding.pk).update(
         failures=failures, paused_until=now + pause if pause else None, locked_at=now if locked else None
     )
-    _record(Kind.SECOND_FACTOR_FAILED, person, binding, Outcome.REFUSED, reason=refusal.code)
+    _record(Kind.SECOND_FACTOR_FAILED, person, binding, occasion, Outcome.REFUSED, reason=refusal.code)
     wrong_factors.tell(person)
     if locked:
         enrolment_state.refresh(person)
-        _record(Kind.AUTHENTICATOR_LOCKED, person, binding, Outcome.REFUSED, failures=failures)
+        _record(Kind.AUTHENTICATOR_LOCKED, person, binding, occasion, Outcome.REFUSED, failures=failures)
 
 
-def _record(kind: Kind, person: User, binding: Binding, outcome: Outcome, **payload: object) -> None:
+def _record(
+    kind: Kind, person: User, binding: Binding, occasion: Occasion, outcome: Outcome, **payload: object
+) -> None:
     record(
         kind,
         actor=person,
@@ -247,5 +262,6 @@ def _record(kind: Kind, person: User, binding: Binding, outcome: Outcome, **payl
         outcome=outcome,
         authenticator=str(binding.pk),
         method=binding.kind,
+        **occasion.facts(),
         **payload,
     )

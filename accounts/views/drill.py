@@ -47,7 +47,8 @@ class DrillView(FactorPage):
         if method is Method.WEBAUTHN:
             return drills.check_key(self.person, self.request.session, self.request.POST.get("credential", ""))
         if method is Method.RECOVERY_CODE:
-            return drills.check_code(self.person, self.request.POST.get("code", "")[:LONGEST_CODE])
+            entered = self.request.POST.get("code", "")[:LONGEST_CODE]
+            return drills.check_code(self.person, self.request.session, entered)
         raise NotEnrolled
 
     def extra(self) -> dict[str, Any]:

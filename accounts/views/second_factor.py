@@ -17,6 +17,7 @@ from accounts.assurance import Method, Proof
 from accounts.errors import AccountsError, NotEnrolled, Paused, SecretsUnavailable
 from accounts.flows import browsers, keys, methods, sign_in, verification
 from accounts.flows.browsers import CannotTrust
+from accounts.flows.occasions import Occasion
 from accounts.forms import LONGEST_CODE, CodeForm, CredentialForm, PasswordForm, RecoveryCodeForm
 from accounts.gates import Explanation, GatedRequest
 from accounts.models import Ceremony, User
@@ -82,7 +83,12 @@ class FactorPage(Page, ABC):
         posted, session = self.request.POST, self.request.session
         if method is Method.WEBAUTHN:
             return keys.check(self.person, session, posted.get("credential", ""), purpose=self.purpose)
-        return verification.check_code(self.person, method, self.code)
+        return verification.check_code(self.person, method, self.code, occasion=self.occasion)
+
+    @property
+    def occasion(self) -> Occasion:
+        """Where and for what this page asks."""
+        return Occasion(self.request.session, self.purpose)
 
     @property
     def code(self) -> str:
@@ -179,7 +185,7 @@ class SecondFactorView(FactorPage):
         """At sign-in a code and the session that it leads to are one unit of work."""
         if self.stage is None or method not in (Method.TOTP, Method.RECOVERY_CODE):
             return super().answered(method)
-        return verification.with_code(self.person, method, self.code, self.proved)
+        return verification.with_code(self.person, method, self.code, self.proved, occasion=self.occasion)
 
     def extra(self) -> dict[str, Any]:
         return {"cancel_url": reverse("mfa_authenticate"), "why": self.why, "trusted_until": self.trusted_until()}
@@ -267,5 +273,12 @@ class ReauthenticateView(FactorPage):
         session = self.request.session
         session.prove(self.person, proof)
         session.cycle_key()
-        record(Kind.REAUTHENTICATION_ACCEPTED, actor=self.person, target=self.person, method=proof.method)
+        record(
+            Kind.REAUTHENTICATION_ACCEPTED,
+            actor=self.person,
+            target=self.person,
+            session=str(session.row.public_id),
+            authenticator=None if proof.binding is None else str(proof.binding),
+            method=proof.method,
+        )
         return redirect(next_url(self.request, "mfa_index"))

@@ -125,7 +125,7 @@ def _record_look(event: AuditEvent, actor: User) -> None:
 def _decision(request: HttpRequest, event: AuditEvent, admin: "AuditEventAdmin") -> Decision | None:
     """None for an event without a decision."""
     said = event.payload
-    if not said.keys() & {"decision", "reasons", "strength"}:
+    if not said.keys() & {"decision", "reasons"}:
         return None
     person = _person(request, event, admin)
     known = {reason.value: reason for reason in Reason}

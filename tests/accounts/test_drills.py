@@ -109,7 +109,7 @@ def test_wrong_codes_count_as_they_do_at_sign_in(person: User, codes: list[str])
     assert give(client, codes[0]).status_code == 429
     assert kinds(person)[-1] == "second_factor:throttled"
     with pytest.raises(Paused):
-        drills.check_code(person, codes[0])
+        drills.check_code(person, session_of(person), codes[0])
     waiting = Client()
     waiting.post(reverse("account_login"), {"login": person.email, "password": "a long enough pass phrase"})
     assert waiting.post(SECOND, {"method": "recovery_code", "code": codes[0]}).status_code == 429
@@ -126,7 +126,7 @@ def test_a_right_one_forgives_nothing(person: User, codes: list[str]) -> None:
 @pytest.mark.parametrize("entered", ["", "\0", "ü" * 40, "a" * 5000, "٠١٢٣٤٥", "' OR 1=1"])
 def test_what_is_no_code_is_refused_and_breaks_nothing(person: User, codes: list[str], entered: str) -> None:
     with pytest.raises(WrongRecoveryCode):
-        drills.check_code(person, entered)
+        drills.check_code(person, session_of(person), entered)
 
 
 def test_without_codes_there_is_nothing_to_try(person: User) -> None:
@@ -134,7 +134,7 @@ def test_without_codes_there_is_nothing_to_try(person: User) -> None:
     page = client.get(DRILL).content.decode()
     assert "There is nothing to check." in page
     with pytest.raises(NotEnrolled):
-        drills.check_code(person, "abcd")
+        drills.check_code(person, session_of(person), "abcd")
     assert client.post(DRILL, {"method": "totp", "code": "123456"}).status_code == 302
     assert "drill:passed" not in kinds(person)
 
@@ -237,7 +237,7 @@ def test_it_is_due_when_nothing_was_seen_of_it_for_half_a_year(person: User, cod
     assert drills.due(methods.live(person), timezone.now()) == []
     clock.forward(timedelta(days=1, minutes=1))
     assert [one.kind for one in drills.due(methods.live(person), timezone.now())] == [CODES]
-    drills.check_code(person, codes[0])
+    drills.check_code(person, session_of(person), codes[0])
     assert drills.due(methods.live(person), timezone.now()) == []
 
 

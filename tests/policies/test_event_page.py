@@ -113,7 +113,11 @@ def signed_in(side: Side) -> DecidedSignIn:
 
 
 def test_an_event_without_a_decision_has_none(client: Client, mine: Side) -> None:
-    assert client.get(url(AuditEvent, "change", happened(mine).pk)).context["decision"] is None
+    signed_in(mine)
+    proved = last_event(Kind.SECOND_FACTOR_ACCEPTED)
+    assert proved.payload["strength"]
+    for event in (happened(mine), proved):
+        assert client.get(url(AuditEvent, "change", event.pk)).context["decision"] is None
 
 
 # -- who looks is recorded ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the record says of signing in: by which authenticator, how strong, under which version, and why."""
+"""What the record says of signing in: in which session, by which authenticator, how strong, by which version, why."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,18 +14,23 @@ from accounts.flows.verification import PAUSE_FROM
 from accounts.models import Binding, User
 from audit.kinds import Kind
 from audit.models import AuditEvent
+from tests.accounts.webauthn_pages import event, prove, with_key
 from tests.factories import (
     PASSWORD,
+    AdministratorFactory,
     TenantFactory,
     UserFactory,
+    client_of,
+    enrol_recovery_codes,
     enrol_totp,
     live_binding,
     next_code,
     publish_rules,
     verified_client,
 )
-from tests.policies.admin_scene import events, last_event
+from tests.policies.admin_scene import events, last_event, url
 from tests.policies.reminding_scene import a_tenant, newcomer
+from tests.soft_authenticator import SoftKey
 
 pytestmark = pytest.mark.django_db
 LOGIN, SECOND = reverse("account_login"), reverse("mfa_authenticate")
@@ -116,3 +121,146 @@ def test_confirming_with_a_password_too_often_is_recorded_once(person: User, rf:
             sign_in.check_password(request, person, "wrong")
     assert events(Kind.REAUTHENTICATION_THROTTLED) == 1
     assert last_event(Kind.REAUTHENTICATION_THROTTLED).target_id == str(person.pk)
+
+
+# -- one session, from the first factor to the last event -----------------------------------------------------------
+
+
+def walk_of(person: User) -> list[AuditEvent]:
+    """What was recorded about somebody since their first factor was right."""
+    about = AuditEvent.objects.filter(target_id=str(person.pk)).order_by("id")
+    first = about.filter(kind=Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED).earliest("id")
+    return list(about.filter(pk__gte=first.pk))
+
+
+def neighbours(person: User, event: AuditEvent) -> list[str]:
+    """What an administrator finds “in the same session” on the page of an event."""
+    looking = verified_client(AdministratorFactory(tenant=person.tenant))
+    around = looking.get(url(AuditEvent, "change", event.pk)).context["around"]
+    found = {str(words): events for words, events in around}
+    return [one.kind for one in found.get("In the same session", [])]
+
+
+def assert_is_one_session(person: User, *kinds: str) -> None:
+    """The walk is these events, each on whose page all the others are found."""
+    walk = walk_of(person)
+    assert [one.kind for one in walk] == list(kinds)
+    assert len({one.payload.get("session") for one in walk}) == 1, [(one.kind, one.payload) for one in walk]
+    for place, one in enumerate(walk):
+        assert neighbours(person, one) == [*kinds[:place], *kinds[place + 1 :]]
+
+
+@pytest.mark.security(88)
+def test_password_and_app_are_one_session_in_the_record(person: User) -> None:
+    secret = enrol_totp(person)
+    browser = with_password(person)
+    browser.post(SECOND, {"code": "000000", "method": "totp"})
+    browser.post(SECOND, {"code": next_code(secret), "method": "totp"})
+    browser.post(reverse("account_logout"))
+    assert_is_one_session(
+        person,
+        "sign_in:first_factor_accepted",
+        "second_factor:demanded",
+        "second_factor:failed",
+        "second_factor:accepted",
+        "sign_in:completed",
+        "session:signed_out",
+    )
+    app = str(live_binding(person).pk)
+    said = {one.kind: one.payload for one in walk_of(person)}
+    assert said["sign_in:first_factor_accepted"]["strength"] == "single_factor"
+    assert (said["second_factor:failed"]["authenticator"], said["second_factor:failed"]["purpose"]) == (
+        app,
+        "second_factor",
+    )
+    assert {name: said["second_factor:accepted"][name] for name in ("authenticator", "purpose", "strength")} == {
+        "authenticator": app,
+        "purpose": "second_factor",
+        "strength": "multi_factor",
+    }
+    assert said["sign_in:completed"]["authenticator"] == app
+
+
+@pytest.mark.security(88)
+def test_password_and_recovery_code_are_one_session_in_the_record(person: User) -> None:
+    enrol_totp(person)
+    code = enrol_recovery_codes(person)[0]
+    browser = with_password(person)
+    browser.post(SECOND, {"code": code, "method": "recovery_code"})
+    browser.post(reverse("account_logout"))
+    assert_is_one_session(
+        person,
+        "sign_in:first_factor_accepted",
+        "second_factor:demanded",
+        "second_factor:accepted",
+        "recovery_codes:used",
+        "sign_in:completed",
+        "session:signed_out",
+    )
+    codes = str(live_binding(person, Binding.Kind.RECOVERY_CODE).pk)
+    used, done = (last_event(kind).payload for kind in (Kind.RECOVERY_CODES_USED, Kind.SIGN_IN_COMPLETED))
+    assert (used["authenticator"], used["purpose"], done["authenticator"]) == (codes, "second_factor", codes)
+
+
+@pytest.mark.security(88)
+def test_password_and_key_are_one_session_in_the_record() -> None:
+    key = SoftKey()
+    person, binding = with_key(key, grace_days=0)
+    browser = Client(HTTP_HOST="localhost")
+    browser.post(LOGIN, {"login": person.email, "password": PASSWORD})
+    browser.post(SECOND, {"method": "webauthn", "credential": "{}"})
+    prove(browser, key)
+    browser.post(reverse("account_logout"))
+    assert_is_one_session(
+        person,
+        "sign_in:first_factor_accepted",
+        "second_factor:demanded",
+        "second_factor:failed",
+        "second_factor:accepted",
+        "sign_in:completed",
+        "session:signed_out",
+    )
+    proved, done = (last_event(kind).payload for kind in (Kind.SECOND_FACTOR_ACCEPTED, Kind.SIGN_IN_COMPLETED))
+    assert (proved["strength"], proved["purpose"]) == ("phishing_resistant", "second_factor")
+    assert proved["authenticator"] == done["authenticator"] == str(binding.pk)
+
+
+def test_an_app_that_is_locked_is_of_that_session_too(person: User, settings: Any) -> None:
+    settings.MFA_LOCK_AFTER_FAILURES = 2
+    enrol_totp(person)
+    browser = with_password(person)
+    for _each in range(3):
+        browser.post(SECOND, {"code": "000000", "method": "totp"})
+    session = last_event(Kind.SECOND_FACTOR_DEMANDED).payload["session"]
+    for kind in (Kind.SECOND_FACTOR_FAILED, Kind.AUTHENTICATOR_LOCKED, Kind.SECOND_FACTOR_THROTTLED):
+        assert last_event(kind).payload["session"] == session
+    browser.post(SECOND, {"cancel": "1"})
+    assert last_event(Kind.SIGN_IN_CANCELLED).payload == {"reason": "cancelled", "session": session}
+
+
+def test_confirming_who_one_is_is_of_that_session_too(person: User) -> None:
+    secret = enrol_totp(person)
+    browser = verified_client(person)
+    browser.post(reverse("mfa_reauthenticate"), {"code": "000000", "method": "totp"})
+    browser.post(reverse("mfa_reauthenticate"), {"code": next_code(secret), "method": "totp"})
+    (session,) = person.sessions.filter(signed_in_at__isnull=False).values_list("public_id", flat=True)
+    for kind in (Kind.SECOND_FACTOR_FAILED, Kind.SECOND_FACTOR_ACCEPTED):
+        assert (last_event(kind).payload["session"], last_event(kind).payload["purpose"]) == (
+            str(session),
+            "reauthenticate",
+        )
+    said = last_event(Kind.REAUTHENTICATION_ACCEPTED).payload
+    assert (said["session"], said["authenticator"]) == (str(session), str(live_binding(person).pk))
+
+
+def test_a_wrong_code_at_set_up_is_told_as_that_and_names_no_authenticator(person: User) -> None:
+    browser = client_of(person)
+    browser.get(reverse("mfa_activate_totp"))
+    browser.post(reverse("mfa_activate_totp"), {"code": "000000"})
+    (session,) = person.sessions.values_list("public_id", flat=True)
+    assert event(Kind.SECOND_FACTOR_FAILED).payload == {
+        "method": "totp",
+        "purpose": "enrolment",
+        "reason": "wrong_code",
+        "session": str(session),
+    }

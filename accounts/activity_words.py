@@ -32,6 +32,7 @@ YOURS: Final[Mapping[Kind, Words]] = {
     Kind.INVITATION_ACCEPTED: _("You accepted the invitation."),
     Kind.GROUPS_CHANGED: _("Your groups were changed."),
     Kind.SIGN_IN_FAILED: _("Somebody tried to sign in to your account with a wrong password."),
+    Kind.SIGN_IN_THROTTLED: _("After too many wrong passwords, signing in from there had to wait."),
     Kind.SIGN_IN_REFUSED: _("Your password was right, but your organisation did not let you in."),
     Kind.SIGN_IN_PASSKEY_REFUSED: _("Signing in with a passkey of yours was refused."),
     Kind.SIGN_IN_CANCELLED: _("A sign-in ended before the second step."),
@@ -106,6 +107,7 @@ _MORE_EXACTLY: Final[Mapping[tuple[str, str], Words]] = {
     (Kind.SIGN_IN_COMPLETED, "single_factor"): _("You signed in with one step."),
     (Kind.SIGN_IN_COMPLETED, "multi_factor"): _("You signed in with two steps."),
     (Kind.SIGN_IN_COMPLETED, "phishing_resistant"): _("You signed in with two steps, safe from phishing."),
+    (Kind.SECOND_FACTOR_FAILED, "enrolment"): YOURS[Kind.AUTHENTICATOR_REFUSED],
     (Kind.SESSION_ENDED, "idle"): _("A session ended because nothing happened in it."),
     (Kind.BROWSER_TRUST_ENDED, "ended_by_owner"): _("You stopped trusting a browser."),
     (Kind.BROWSER_TRUST_ENDED, "security_changed"): _(
@@ -117,8 +119,9 @@ _MORE_EXACTLY: Final[Mapping[tuple[str, str], Words]] = {
 def told(kind: str, payload: Mapping[str, Any], *, by_other: bool) -> str:
     """One sentence to the person, in the language of the moment and the zone of the page."""
     known = Kind(kind)
-    detail = str(payload.get("strength") or payload.get("reason") or "")
-    words = (BY_OTHERS.get(known) if by_other else None) or _MORE_EXACTLY.get((kind, detail)) or YOURS[known]
+    details = [str(payload[name]) for name in ("purpose", "strength", "reason") if name in payload]
+    exactly = next((_MORE_EXACTLY[kind, one] for one in details if (kind, one) in _MORE_EXACTLY), None)
+    words = (BY_OTHERS.get(known) if by_other else None) or exactly or YOURS[known]
     values = {name: payload[name] for name in ("left",) if name in payload}
     values["method"] = METHOD_WORDS.get(str(payload.get("method", "")), _("another method"))
     values |= {name: _day(payload[name]) for name in ("until", "deadline") if name in payload}

@@ -28,8 +28,7 @@ from accounts.gates import Explanation
 from accounts.models import Binding, User
 from accounts.models.people import normalise_address
 from audit.context import client_ip
-from audit.kinds import Kind
-from audit.log import Outcome, joined_unit, record, unit_of_work
+from audit.log import joined_unit, unit_of_work
 
 if TYPE_CHECKING:
     from accounts.session_store import SessionStore
@@ -170,7 +169,7 @@ class AccountAdapter(DefaultAccountAdapter):
             throttles.count(*_limits(credentials))
         except TooManyRequests as pause:
             if pause.is_new:
-                record(Kind.SIGN_IN_THROTTLED, outcome=Outcome.REFUSED, until=pause.until)
+                sign_in.record_pause(str(credentials.get("email", "")), pause)
             raise self.validation_error("too_many_login_attempts") from pause
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:

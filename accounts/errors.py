@@ -147,7 +147,7 @@ class CannotTurnOff(AccountsError):
 
 
 class TooManyRequests(AccountsError):
-    """A limit per account and network, or per network, was reached; it ends at `until`.
+    """A limit per account and network, or per network, was reached: that of `scope`; it ends at `until`.
 
     `is_new` says that this try began the pause: the ones after it are told the same, and not recorded again.
     """
@@ -155,9 +155,9 @@ class TooManyRequests(AccountsError):
     code = "too_many_requests"
     message = _("Too many attempts. Please wait a little and try again.")
 
-    def __init__(self, until: datetime, *, is_new: bool = True) -> None:
+    def __init__(self, until: datetime, *, scope: str = "", is_new: bool = True) -> None:
         super().__init__()
-        self.until, self.is_new = until, is_new
+        self.until, self.scope, self.is_new = until, scope, is_new
 
 
 class UnreadableWords(AccountsError):

@@ -187,7 +187,8 @@ def _count_passkey(attempt: tuple[throttles.Limit, str]) -> None:
         throttles.count(attempt)
     except TooManyRequests as pause:
         if pause.is_new:
-            record(Kind.SIGN_IN_THROTTLED, scope=attempt[0].scope, until=pause.until)
+            said: dict[str, Any] = {"method": Method.WEBAUTHN, "scope": pause.scope, "until": pause.until}
+            record(Kind.SIGN_IN_THROTTLED, **said)
         raise
 
 

@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
 SECOND_FACTOR_STAGE = "mfa_authenticate"
+UNKNOWN_ADDRESS = "unknown_address"
 _BOUND_TO = "bound_to"
 
 
@@ -161,8 +164,29 @@ def check_password(request: HttpRequest, person: User, password: str) -> Proof:
 
 def record_failure(address: str) -> None:
     """A wrong address or password. The address is never kept: people type passwords there."""
-    person = User.objects.filter(email=normalise_address(address)).first()
-    record(Kind.SIGN_IN_FAILED, target=person, outcome=Outcome.REFUSED)
+    person = _whose(address)
+    reason = UNKNOWN_ADDRESS if person is None else WrongPassword.code
+    record(Kind.SIGN_IN_FAILED, target=person, outcome=Outcome.REFUSED, method=Method.PASSWORD, reason=reason)
+
+
+def record_pause(address: str, pause: TooManyRequests) -> None:
+    """Guesses at this address, or from this network, have to wait: in the record of whose address it is."""
+    record(
+        Kind.SIGN_IN_THROTTLED,
+        target=_whose(address),
+        outcome=Outcome.REFUSED,
+        method=Method.PASSWORD,
+        scope=pause.scope,
+        until=pause.until,
+    )
+
+
+def _whose(address: str) -> User | None:
+    """Whom somebody tries to be by this address: who proved it, else who signs in with it. One statement, always."""
+    address = normalise_address(address)
+    proved = EmailAddress.objects.filter(email=address, verified=True).order_by().values("user_id")
+    named = User.objects.filter(email=address).order_by().values("pk")
+    return User.objects.filter(pk__in=proved.union(named)).order_by(Exact(F("email"), Value(address))).first()
 
 
 @unit_of_work

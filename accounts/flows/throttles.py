@@ -69,7 +69,8 @@ def count(*limits: tuple[Limit, str], now: datetime | None = None) -> None:
     over = [row for row in _counted(by_key, now) if row.count > by_key[row.key].count]
     if over:
         is_new = any(row.count == by_key[row.key].count + 1 for row in over)
-        raise TooManyRequests(max(_pause(by_key[row.key], row, now) for row in over), is_new=is_new)
+        until, scope = max((_pause(by_key[row.key], row, now), by_key[row.key].scope) for row in over)
+        raise TooManyRequests(until, scope=scope, is_new=is_new)
 
 
 def is_first(limit: Limit, subject: str) -> bool:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts import activity_words
-from accounts.flows import activity, people, sessions
+from accounts.flows import activity, people, sessions, throttles
 from accounts.models import Role, User
 from audit import context
 from audit.catalogue import CATALOGUE
@@ -23,6 +23,7 @@ from tests.factories import (
     AdministratorFactory,
     TenantFactory,
     UserFactory,
+    client_of,
     enrol_recovery_codes,
     verified_client,
 )
@@ -34,7 +35,7 @@ ACTIVITY = reverse("mfa_activity")
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 # What people are not told: steps of what is told, what others do for themselves, and what never names them.
 NOT_TOLD = {
-    *(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, Kind.SECOND_FACTOR_ACCEPTED, Kind.SIGN_IN_THROTTLED),
+    *(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, Kind.SECOND_FACTOR_ACCEPTED),
     *(Kind.REAUTHENTICATION_THROTTLED, Kind.RECOVERY_CODES_VIEWED, Kind.ENROLMENT_STATE_REPAIRED),
     *(Kind.PERSON_DELETED, Kind.INVITATION_REFUSED, Kind.NOTICE_FAILED),
 }
@@ -131,6 +132,22 @@ def test_a_walk_reads_as_the_person_would_tell_it(clock: Any) -> None:
             "Somebody tried to sign in to your account with a wrong password.",
             "You added a method: authenticator app.",
         ]
+
+
+def test_guesses_that_have_to_wait_are_told(person: User) -> None:
+    thief = Client(REMOTE_ADDR="203.0.113.9")
+    for _ in range(throttles.PASSWORD_BY_ACCOUNT.count + 1):
+        thief.post(LOGIN, {"login": person.email, "password": "wrong"})
+    newest = activity.recent(person)[0]
+    assert newest.sentence == "After too many wrong passwords, signing in from there had to wait."
+    assert (newest.ip, newest.is_warning) == ("203.0.113.9", True)
+
+
+def test_a_wrong_code_at_set_up_is_no_wrong_second_step(person: User) -> None:
+    browser = client_of(person)
+    browser.get(reverse("mfa_activate_totp"))
+    browser.post(reverse("mfa_activate_totp"), {"code": "000000"})
+    assert sentences(person)[0] == "A method was not accepted when you set it up: authenticator app."
 
 
 def test_a_password_that_somebody_else_knows_is_seen(clock: Any) -> None:

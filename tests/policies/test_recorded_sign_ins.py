@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -264,3 +265,60 @@ def test_a_wrong_code_at_set_up_is_told_as_that_and_names_no_authenticator(perso
         "reason": "wrong_code",
         "session": str(session),
     }
+
+
+# -- what failed before it was anybody's session ---------------------------------------------------------------------
+
+
+def test_a_wrong_password_is_recorded_with_what_was_wrong(person: User) -> None:
+    browser = Client()
+    browser.post(LOGIN, {"login": person.email, "password": "wrong"})
+    assert event(Kind.SIGN_IN_FAILED).payload == {"method": "password", "reason": "wrong_password"}
+    browser.post(LOGIN, {"login": "nobody@example.com", "password": "wrong"})
+    unknown = last_event(Kind.SIGN_IN_FAILED)
+    assert (unknown.target_id, unknown.payload) == ("", {"method": "password", "reason": "unknown_address"})
+
+
+def guess_until_paused(address: str) -> list[Any]:
+    browser = Client()
+    tries = throttles.PASSWORD_BY_ACCOUNT.count + 2
+    return [browser.post(LOGIN, {"login": address, "password": "wrong"}) for _each in range(tries)]
+
+
+@pytest.mark.security(25, 88)
+def test_a_pause_is_in_the_record_of_whoever_was_guessed_at(person: User) -> None:
+    guess_until_paused(person.email)
+    paused = event(Kind.SIGN_IN_THROTTLED)
+    assert (paused.target_id, paused.tenant_id, paused.actor_id) == (str(person.pk), person.tenant_id, "")
+    assert (paused.payload["method"], paused.payload["scope"]) == ("password", "password-account")
+    looking = verified_client(AdministratorFactory(tenant=person.tenant))
+    assert looking.get(url(AuditEvent, "change", paused.pk)).status_code == 200
+
+
+@pytest.mark.security(28)
+def test_a_pause_looks_the_same_whether_or_not_the_address_is_somebodys(person: User) -> None:
+    known, unknown = (guess_until_paused(address)[-2:] for address in (person.email, "nobody@example.com"))
+    for one, other in zip(known, unknown, strict=True):
+        assert one.status_code == other.status_code
+        assert one.context["form"].errors == other.context["form"].errors
+    assert {paused.target_id for paused in AuditEvent.objects.filter(kind=Kind.SIGN_IN_THROTTLED)} == {
+        str(person.pk),
+        "",
+    }
+
+
+def test_an_address_is_of_whoever_proved_it_and_not_of_who_only_names_it(person: User) -> None:
+    UserFactory(tenant=person.tenant, email="shared@example.com", verified=False)
+    EmailAddress.objects.create(user=person, email="shared@example.com", verified=True)
+    guess_until_paused("shared@example.com")
+    for kind in (Kind.SIGN_IN_FAILED, Kind.SIGN_IN_THROTTLED):
+        assert {one.target_id for one in AuditEvent.objects.filter(kind=kind)} == {str(person.pk)}
+
+
+def test_what_is_tried_by_another_address_of_theirs_is_theirs(person: User) -> None:
+    EmailAddress.objects.create(user=person, email="other@example.com", verified=True)
+    EmailAddress.objects.create(user=person, email="unproved@example.com", verified=False)
+    for address in ("Other@example.com", "unproved@example.com"):
+        guess_until_paused(address)
+    for kind in (Kind.SIGN_IN_FAILED, Kind.SIGN_IN_THROTTLED):
+        assert {one.target_id for one in AuditEvent.objects.filter(kind=kind)} == {str(person.pk), ""}

@@ -1,23 +1,26 @@
 """Numbered checks of the settings this room depends on, each with the command or the value that mends it.
 
-They run with every management command, so also before `migrate`, but not under a web server: the key ring
-refuses by itself what would be unsafe, and `accounts.canary` asks what only the database can tell. No message
-contains a key.
+They run with every management command, so also before `migrate`. Those of the encryption keys are told by every web
+process and worker as well, in its log (`accounts.at_start`): their messages never have a name that sounds secret in
+front of a colon or an equals sign, behind which `config.logs` would withhold a word. No message contains a key.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.db import Error as AnyDatabaseError
 
 from accounts import canary, keyring
 from accounts.authenticators import webauthn_roots
 
-NEW_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+ENCRYPTION_KEYS: Final = "encryption_keys"  # the tag of everything there is to say about them
+NEW_KEY: Final = "manage.py mfa_keys generate"
 FACTORS = {"totp", "webauthn"}
 KNOWN_TYPES = {*FACTORS, "recovery_codes"}
 USER_VERIFICATION = ("discouraged", "preferred", "required")
@@ -28,7 +31,7 @@ NO_URL = SplitResult("", "", "", "", "")
 UNDELIVERED_MAIL = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased")}
 
 
-@register("accounts")
+@register("accounts", ENCRYPTION_KEYS)
 def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
     """E001 to E005 and E011: there are keys, each is one, no two are the same, and nobody else knows them."""
     keys = settings.MFA_ENCRYPTION_KEYS
@@ -112,7 +115,7 @@ def check_temporary_settings(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.MFA_ADOPT_FOREIGN_SECRETS:
         message = "MFA_ADOPT_FOREIGN_SECRETS is on: secrets that are bound to no owner open."
-        hint = "Finish moving in, then remove MFA_ADOPT_FOREIGN_SECRETS."
+        hint = "Finish moving in (manage.py mfa_keys adopt), then remove MFA_ADOPT_FOREIGN_SECRETS."
         found.append(Warning(message, hint=hint, id="accounts.W001"))
     if settings.EMAIL_BACKEND in UNDELIVERED_MAIL and not settings.DEBUG:
         message = "Mail reaches nobody: invitations, resets and warnings stay on this machine."
@@ -134,24 +137,32 @@ def check_platform_administrators(databases: Any = None, **kwargs: Any) -> list[
     return [Warning(message, hint=hint, id="accounts.W004")]
 
 
-@register(Tags.database)
+@register(Tags.database, ENCRYPTION_KEYS)
 def check_keys_in_use(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """E016 to E018 and W005: the keys are those of this database, in the right order, and none is missing.
 
-    Asks the database, as W004 does; `accounts.canary` looks at every start of a web server.
+    Asks the database, as W004 does, and at every start of a web process or worker.
     """
     try:
         ids = keyring.current().ids
-        with transaction.atomic():
+        with _apart():
             return list(_key_faults(ids)) if databases else []
-    except (keyring.MisconfiguredKeys, DatabaseError):  # other checks say so; there are no tables yet
+    except (keyring.MisconfiguredKeys, AnyDatabaseError):  # other checks say so; no tables yet, or no database
         return []
+
+
+def _apart() -> AbstractContextManager[Any]:
+    """A savepoint within a transaction, which a query that fails would break; else nothing.
+
+    A transaction of its own would wait for whoever writes to SQLite, and a start may not.
+    """
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
 def _key_faults(ids: tuple[str, ...]) -> Iterator[CheckMessage]:
     primary, *older = ids
     if canary.verdict() is canary.Verdict.UNREADABLE:
-        message = f"MFA_ENCRYPTION_KEYS: the first key, {primary}, is not one of this database; no code can be checked."
+        message = f"In MFA_ENCRYPTION_KEYS, the first key, {primary}, is not one of this database: no code opens."
         hint = "Put the right keys in, the newest first: manage.py mfa_keys status says which the rows need."
         yield Error(message, hint=hint, id="accounts.E016")
     if missing := canary.needed_but_absent():
@@ -159,12 +170,13 @@ def _key_faults(ids: tuple[str, ...]) -> Iterator[CheckMessage]:
         hint = "Put them back, last in the list, then run: manage.py mfa_keys rotate"
         yield Error(message, hint=hint, id="accounts.E017")
     if newer := canary.newer_than_primary():
-        message = f"MFA_ENCRYPTION_KEYS: the first key, {primary}, is older than {', '.join(newer)}."
+        message = f"In MFA_ENCRYPTION_KEYS, the first key, {primary}, is older than {', '.join(newer)}."
         hint = "Put the newest first. If it is to go, run: manage.py mfa_keys rotate --backwards"
         yield Error(message, hint=hint, id="accounts.E018")
     if left := sorted(canary.retired() & set(older)):
         message = f"MFA_ENCRYPTION_KEYS still has keys that were retired: {', '.join(left)}."
-        yield Warning(message, hint="Take them out on every machine, and restart.", id="accounts.W005")
+        hint = "Take them out on every machine, restart, and see that they are gone: manage.py mfa_keys status"
+        yield Warning(message, hint=hint, id="accounts.W005")
 
 
 def _platform_administrators_elsewhere() -> int:
@@ -179,7 +191,7 @@ def _platform_administrators_elsewhere() -> int:
 def _malformed_keys(keys: list[str]) -> Iterator[CheckMessage]:
     for position, key in enumerate(keys, start=1):
         if keyring.key_bytes(key) is None:
-            message = f"MFA_ENCRYPTION_KEYS: entry {position} is not 32 bytes in base64 (44 characters)."
+            message = f"In MFA_ENCRYPTION_KEYS, entry {position} is not 32 bytes in base64 (44 characters)."
             yield Error(message, hint=f"Copy it again, or make a new one: {NEW_KEY}", id="accounts.E002")
 
 
@@ -189,22 +201,25 @@ def _repeated_keys(keys: list[str]) -> Iterator[CheckMessage]:
         raw = keyring.key_bytes(key)
         first = position if raw is None else seen.setdefault(keyring.key_id(raw), position)
         if first != position:
-            message = f"MFA_ENCRYPTION_KEYS: entries {first} and {position} are the same key, or share its id."
-            hint = f"Remove entry {position} (MFA_ENCRYPTION_KEY, where set, counts as the last entry)."
+            message = f"In MFA_ENCRYPTION_KEYS, entries {first} and {position} are the same key, or share its id."
+            entry = f"entry {position} (MFA_ENCRYPTION_KEY, where set, counts as the last entry)"
+            hint = f"Remove {entry}, restart, and see which are left: manage.py mfa_keys status"
             yield Error(message, hint=hint, id="accounts.E003")
 
 
 def _public_keys(keys: list[str]) -> Iterator[CheckMessage]:
     if keyring.is_public(keys[0]):
-        message = "MFA_ENCRYPTION_KEYS: the primary key was published somewhere, or was not made at random."
-        hint = f"Put a new key in front of it: {NEW_KEY}"
+        message = "In MFA_ENCRYPTION_KEYS, the primary key was published somewhere, or was not made at random."
+        hint = f"Put a new key in front of it ({NEW_KEY}), restart, then run: manage.py mfa_keys rotate"
         yield Error(message, hint=hint, id="accounts.E004")
     if settings.DEBUG or settings.MFA_ADOPT_FOREIGN_SECRETS:
         return
     for position, key in enumerate(keys[1:], start=2):
-        if keyring.is_public(key):
-            message = f"MFA_ENCRYPTION_KEYS: entry {position} is known to others, who could forge secrets with it."
-            hint = "Keep it only while MFA_ADOPT_FOREIGN_SECRETS is on, to move in; then remove it."
+        raw = keyring.key_bytes(key)
+        if raw is not None and keyring.is_public(key):
+            message = f"In MFA_ENCRYPTION_KEYS, entry {position} is known to others, who could forge secrets with it."
+            retire = f"manage.py mfa_keys rotate, then manage.py mfa_keys retire {keyring.key_id(raw)}"
+            hint = f"Run {retire}, and take it out. To move in, keep it while MFA_ADOPT_FOREIGN_SECRETS is on."
             yield Error(message, hint=hint, id="accounts.E005")
 
 
@@ -212,7 +227,7 @@ def _reused_keys(keys: list[str]) -> Iterator[CheckMessage]:
     elsewhere = {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, *settings.AUDIT_HMAC_KEYS}
     for position, key in enumerate(keys, start=1):
         if key.strip() and key.strip() in elsewhere:
-            message = f"MFA_ENCRYPTION_KEYS: entry {position} is also SECRET_KEY or an audit key."
+            message = f"In MFA_ENCRYPTION_KEYS, entry {position} is also SECRET_KEY or an audit key."
             hint = f"One key, one purpose, so that each can be changed alone. Make a new one: {NEW_KEY}"
             yield Error(message, hint=hint, id="accounts.E011")
 

@@ -118,12 +118,12 @@ class KeyRing:
         if not keys:
             raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS is empty")
         if is_public(keys[0]):
-            raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS: entry 1 is a key that others know")
+            raise MisconfiguredKeys("In MFA_ENCRYPTION_KEYS, entry 1 is a key that others know")
         raws = [_required_bytes(key, position) for position, key in enumerate(keys, start=1)]
         unique = dict.fromkeys(raws)
         self._fernets = {key_id(raw): Fernet(urlsafe_b64encode(raw)) for raw in unique}
         if len(self._fernets) < len(unique):
-            raise MisconfiguredKeys("MFA_ENCRYPTION_KEYS: two keys have the same id")
+            raise MisconfiguredKeys("In MFA_ENCRYPTION_KEYS, two keys have the same id")
         self._primary = raws[0]
         self.primary_id = key_id(self._primary)
 
@@ -256,7 +256,7 @@ def _ring(keys: tuple[str, ...]) -> KeyRing:
 def _required_bytes(key: str, position: int) -> bytes:
     raw = key_bytes(key)
     if raw is None:
-        raise MisconfiguredKeys(f"MFA_ENCRYPTION_KEYS: entry {position} is not a Fernet key")
+        raise MisconfiguredKeys(f"In MFA_ENCRYPTION_KEYS, entry {position} is not a Fernet key")
     return raw
 
 

@@ -7,6 +7,7 @@ from config.handlers import wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = wsgi_application()
 
-from accounts import canary  # noqa: E402  (its models need the applications loaded)
+from accounts import at_start, canary  # noqa: E402  (their models need the applications loaded)
 
-canary.verify_at_start()  # system checks do not run under a web server
+at_start.tell_of_keys()  # system checks do not run under a web server
+canary.verify_at_start()  # last, because it leaves no connection behind

@@ -1,15 +1,13 @@
 """The system checks: each fault has its number, and says what mends it without saying a key."""
 
-import ast
 import base64
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import Error, Warning, run_checks
+from django.core.management import call_command
 
 from accounts import canary, checks, keyring
 from accounts.flows import retirement
@@ -323,10 +321,10 @@ def numbers_in_the_source() -> set[str]:
     return {f"accounts.{number}" for number in re.findall(r"\b[EW]\d{3}\b", source)}
 
 
-def test_the_command_that_mends_makes_a_key_that_passes(settings):
-    _python, _option, program = checks.NEW_KEY.partition(" -c ")
-    result = subprocess.run([sys.executable, "-c", ast.literal_eval(program)], capture_output=True, check=True)
-    settings.MFA_ENCRYPTION_KEYS = [result.stdout.decode().strip()]
+def test_the_command_that_mends_makes_a_key_that_passes(settings, capsys):
+    settings.MFA_ENCRYPTION_KEYS = []
+    call_command(*checks.NEW_KEY.removeprefix("manage.py ").split())
+    settings.MFA_ENCRYPTION_KEYS = [capsys.readouterr().out.strip()]
     assert found() == []
 
 
@@ -376,6 +374,20 @@ def test_keys_are_compared_with_what_the_database_needs(settings):
     assert of_keys() == ["accounts.W005"]
     settings.MFA_ENCRYPTION_KEYS = [new]
     assert of_keys() == []
+
+
+@pytest.mark.django_db
+def test_comparing_keys_within_a_transaction_breaks_nothing_of_it(django_assert_max_num_queries):
+    with django_assert_max_num_queries(20) as asked:
+        checks.check_keys_in_use(databases=["default"])
+    assert asked[0]["sql"].startswith("SAVEPOINT")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_comparing_keys_outside_a_transaction_begins_none_that_would_wait_for_writers(django_assert_max_num_queries):
+    with django_assert_max_num_queries(20) as asked:
+        checks.check_keys_in_use(databases=["default"])
+    assert {query["sql"].split()[0] for query in asked} == {"SELECT"}
 
 
 @pytest.mark.django_db

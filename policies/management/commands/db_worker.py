@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 from django_tasks_db.management.commands import db_worker
 
+from accounts import at_start
 from policies.flows import periodic, workers
 from policies.pulse import Logged, Pulse
 
@@ -23,6 +24,11 @@ class Command(db_worker.Command):
         "what `manage.py run_due` does. As many as you like, on as many machines as you like. With --batch it does\n"
         "the tasks that wait, no periodic work, and ends."
     )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Speak of the keys first: an error may end the worker before it works, and then only a terminal knows why."""
+        at_start.tell_of_keys()
+        return super().execute(*args, **options)
 
     def handle(self, **options: Any) -> None:
         if options["reload"] and not options["batch"] and os.environ.get(DJANGO_AUTORELOAD_ENV) != "true":

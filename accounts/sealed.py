@@ -1,7 +1,8 @@
 """Every place in the database where secrets stand sealed, so that a change of key reaches all of them.
 
-Whatever seals takes its contexts from a place that is registered here: `tests/accounts/test_sealed.py` fails for a
-context made elsewhere, and for a ciphertext in a column that no place names. Other rooms register theirs in `ready`.
+Whatever seals takes its contexts from a place that is registered here; one that is not gives none. And
+`tests/accounts/test_sealed.py` fails for a context, a place or an encryption made elsewhere, and for a ciphertext where
+no place says that one stands. Other rooms register theirs in `ready`.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +42,9 @@ class Place:
     tidy: Callable[[str], str] = str
 
     def context(self, row: UUID, owner: UUID) -> Context:
-        """What the secret of this row is sealed for."""
+        """What the secret of this row is sealed for. Raises LookupError where no change of key would reach it."""
+        if _places.get(self.kind) is not self:
+            raise LookupError(f"Nothing is sealed in a place that is not registered: {self.label}.")
         return Context(self.kind, row, owner)
 
     def rows(self) -> "QuerySet[Any]":

@@ -26,7 +26,7 @@ from accounts.models import PendingEnrolment, User
 from audit.models import AuditEvent
 from config.logs import JSONFormatter, RequestFilter
 from tests import canaries
-from tests.accounts import acts_scene, admission_scene
+from tests.accounts import acts_scene, admission_scene, sealed_scene
 from tests.canaries import Canaries
 from tests.factories import AdministratorFactory, TenantFactory, next_code, verified_client
 
@@ -213,6 +213,14 @@ def test_no_table_no_cache_no_log_and_no_dump_shows_a_secret(walked: tuple[Canar
     places = [*canaries.tables(), ("the cache", canaries.cached()), ("the log", log.getvalue())]
     found = {place: names for place, text in [*places, ("dumpdata", canaries.dumped())] if (names := known.found(text))}
     assert found == {}
+
+
+@pytest.mark.security(86)
+def test_what_was_sealed_on_the_way_stands_where_a_change_of_key_finds_it(
+    walked: tuple[Canaries, Walk, io.StringIO],
+) -> None:
+    found = sealed_scene.where_sealed()
+    assert found and found <= sealed_scene.registered()
 
 
 def test_no_mail_brings_another_secret_than_its_own(walked: tuple[Canaries, Walk, io.StringIO]) -> None:

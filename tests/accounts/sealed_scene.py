@@ -1,12 +1,15 @@
 """Many people with apps at once, keys that change, and whether everybody can still sign in."""
 
 import os
+import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
-from django.db import transaction
+from django.apps import apps as installed
+from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import canary, keyring
@@ -14,10 +17,14 @@ from accounts.assurance import Method
 from accounts.authenticators import totp
 from accounts.flows import rotation, verification
 from accounts.flows.key_work import Report, Step
-from accounts.models import Binding, Tenant, User
-from accounts.sealed import TOTP
+from accounts.models import Binding, KeyCanary, Tenant, User
+from accounts.sealed import TOTP, places
 from audit.kinds import Kind
 from audit.models import AuditEvent
+
+CIPHERTEXT = re.compile(r"gAAAA[A-Za-z0-9_-]{60}")  # a Fernet token, under a key of ours or not
+KEEP_TEXT = models.CharField | models.TextField | models.JSONField | models.BinaryField
+CANARY = (KeyCanary._meta.db_table, "ciphertext", "")  # one under each key, which stays there
 
 
 def new_key() -> str:
@@ -96,3 +103,37 @@ def under(people: Iterable[User]) -> set[str]:
 
 def events(*kinds: Kind) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(kind__in=kinds).order_by("sequence", "id"))
+
+
+def registered() -> set[tuple[str, str, str]]:
+    """Table, column and path within JSON of every ciphertext that the registry knows."""
+    return {
+        (place.home._meta.db_table, *(place.beside[1:] if place.beside else (place.ciphertext, "")))
+        for place in places()
+    }
+
+
+def where_sealed() -> set[tuple[str, str, str]]:
+    """Table, column and path within JSON of everything in the database that looks encrypted, but for canaries."""
+    found = {
+        (model._meta.db_table, field.column, path)
+        for model in installed.get_models()
+        for field in model._meta.local_concrete_fields
+        if isinstance(field, KEEP_TEXT)
+        for value in model._default_manager.values_list(field.name, flat=True)
+        for path, text in _texts(value)
+        if CIPHERTEXT.search(text)
+    }
+    return found - {CANARY}
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a value, with the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _texts(part, f"{path}__{key}" if path else key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part, f"{path}[]")
+    else:
+        yield path, value.decode("latin-1") if isinstance(value, bytes) else str(value)

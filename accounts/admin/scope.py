@@ -31,6 +31,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import AccountsError, NotFresh
+from accounts.flows import viewing
 from accounts.scope import events_seen_by
 from accounts.views.base import refused
 from audit.models import AuditEvent
@@ -282,8 +283,12 @@ class ScopedAdmin(ModelAdmin):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What the record holds about one object, newest first; of their own tenant's chain for administrators."""
+        """What the record holds about one object, newest first; of their own tenant's chain for administrators.
+
+        It is shown once it is recorded that somebody looks: this is the record, with its sentences and addresses.
+        """
         thing = self.get_object(request, unquote(object_id))
+        viewing.looked_at(viewing.HISTORY, thing, actor=person_of(request))
         events = self.events_of(thing).filter(events_seen_by(person_of(request)))
         context = {
             **self.admin_site.each_context(request),

@@ -45,6 +45,7 @@ _administration(
     page=TEXT,
     event=ID,
     session=ID,
+    authenticator=ID,
     sign_in=ID,
 )
 _administration(

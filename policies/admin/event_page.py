@@ -116,10 +116,12 @@ def words_of(checked: SpotCheck) -> list[str | Promise]:
 
 
 def _record_look(event: AuditEvent, actor: User) -> None:
-    """Whom it is about may be gone: then it is who they were."""
+    """Whom it is about may be gone: then it is who they were. What is about nobody is one's own if one did it."""
     if event.target_type == User._meta.label_lower and (pk := _uuid(event.target_id)) is not None:
         person = User(pk=pk, email=event.target_label, tenant_id=event.tenant_id or actor.tenant_id)
         viewing.looked_at(viewing.EVENT, person, actor=actor, event=event.pk)
+    elif event.actor_id != str(actor.pk):
+        viewing.looked_at(viewing.EVENT, event, actor=actor, event=event.pk)
 
 
 def _decision(request: HttpRequest, event: AuditEvent, admin: "AuditEventAdmin") -> Decision | None:

@@ -21,7 +21,15 @@ from accounts.admin import labels
 from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, RoleFilter, TenantFilter
 from accounts.admin.scope import ScopedAdmin, person_of
 from accounts.errors import AccountsError, NotFresh
-from accounts.flows import access_passes, caller_checks, deletion, intervention_rules, interventions, invitations
+from accounts.flows import (
+    access_passes,
+    caller_checks,
+    deletion,
+    intervention_rules,
+    interventions,
+    invitations,
+    viewing,
+)
 from accounts.flows import binding as bindings
 from accounts.flows import people as flows
 from accounts.models import Role, User
@@ -212,6 +220,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
         person = kwargs.get("obj")
         if person is not None:
             actor = person_of(request)
+            viewing.looked_at(viewing.PERSON, person, actor=actor)
             context |= {
                 **self.acts_on(person, actor),
                 "addresses": person.emailaddress_set.order_by("-primary", "email"),

@@ -444,7 +444,7 @@ def test_a_page_takes_few_statements_whatever_is_asked_also_when_the_look_is_rec
 ) -> None:
     many.get(LIST)  # of a session that is granted what it may
     with monkeypatch.context() as patch:
-        patch.setattr("policies.flows.looks.ANEW_AFTER", timedelta(0))
+        patch.setattr("accounts.flows.viewing.ANEW_AFTER", timedelta(0))
         for name, query in questions_about(mine).items():
             for narrower in ({}, {"tenant": str(mine.tenant.pk)}):
                 statements = asked_for(many, query | narrower)

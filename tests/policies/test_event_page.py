@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import Session
+from accounts.models import Binding, Session, Tenant, User
 from audit import context
 from audit.context import RequestContext
 from audit.kinds import Kind
@@ -138,8 +138,59 @@ def test_looking_at_an_event_about_somebody_else_is_recorded(client: Client, min
 
 def test_looking_at_ones_own_is_not(client: Client, mine: Side) -> None:
     page(client, happened(mine, actor=mine.administrator, target=mine.administrator))
-    page(client, happened(mine, Kind.TENANT_CHANGED, target=mine.tenant, tenant=mine.tenant))
+    page(client, happened(mine, Kind.TENANT_CHANGED, actor=mine.administrator, target=mine.tenant))
+    assert client.get(url(User, "change", mine.administrator.pk)).status_code == 200
+    assert client.get(url(User, "history", mine.administrator.pk)).status_code == 200
     assert not events(Kind.ADMIN_VIEWED_SENSITIVE)
+
+
+def test_looking_at_what_somebody_else_did_to_no_person_is_recorded(client: Client, mine: Side) -> None:
+    event = happened(mine, Kind.TENANT_CHANGED, target=mine.tenant)
+    page(client, event)
+    look = last_event(Kind.ADMIN_VIEWED_SENSITIVE)
+    assert (look.target_type, look.target_id, look.tenant_id) == ("audit.auditevent", str(event.pk), mine.tenant.pk)
+    assert look.payload == {"page": "event", "event": str(event.pk)}
+
+
+@pytest.mark.security(88)
+def test_looking_at_a_person_an_authenticator_of_theirs_or_any_history_is_recorded(client: Client, mine: Side) -> None:
+    """A history is the record itself: without this it could be read with no trace."""
+    binding, session = mine.binding, mine.session
+    for address in (
+        url(User, "change", mine.person.pk),
+        url(Binding, "change", binding.pk),
+        url(User, "history", mine.person.pk),
+        url(Binding, "history", binding.pk),
+        url(Session, "history", session.public_id),
+        url(Tenant, "history", mine.tenant.pk),
+    ):
+        assert client.get(address).status_code == 200
+    looks = AuditEvent.objects.filter(kind=Kind.ADMIN_VIEWED_SENSITIVE).order_by("id")
+    assert [look.payload for look in looks] == [
+        {"page": "person"},
+        {"page": "authenticator", "authenticator": str(binding.pk)},
+        *[{"page": "history"}] * 4,
+    ]
+    assert [look.target_id for look in looks] == [*[str(mine.person.pk)] * 5, str(mine.tenant.pk)]
+    assert {look.actor_id for look in looks} == {str(mine.administrator.pk)}
+
+
+@pytest.mark.security(88)
+def test_looking_through_the_sessions_is_recorded_once_for_each_question(client: Client, mine: Side) -> None:
+    for question in ("", "?p=1", "?q=person", "?q=person&p=1", "?q=person"):
+        assert client.get(url(Session) + question).status_code == 200
+    looks = AuditEvent.objects.filter(kind=Kind.ADMIN_VIEWED_SENSITIVE)
+    assert [(look.payload, look.target_id) for look in looks] == [({"page": "sessions"}, str(mine.tenant.pk))] * 2
+
+
+def test_looking_through_one_tenants_sessions_is_told_in_its_own_record(mine: Side) -> None:
+    platform = verified_client(root())
+    for question, tenant in (("", None), (f"?tenant={mine.tenant.pk}", mine.tenant), ("?tenant=nobody", None)):
+        platform.get(url(Session) + question)
+        look = last_event(Kind.ADMIN_VIEWED_SENSITIVE)
+        assert look.target_id == (str(tenant.pk) if tenant else "")
+        assert (look.tenant_id == mine.tenant.pk) is (tenant is not None)
+    assert events(Kind.ADMIN_VIEWED_SENSITIVE) == 3
 
 
 def test_somebody_who_is_gone_is_named_as_they_were(client: Client, mine: Side) -> None:

@@ -18,6 +18,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
+from accounts.flows import own_sessions
 from accounts.gates import Gate, gate_of
 from accounts.models import User
 from audit import context
@@ -90,11 +91,11 @@ async def _aperson(request: HttpRequest) -> User | AnonymousUser:
 
 
 def person_of(session: Any) -> User | None:
-    """The active person whose session this is, or nobody; a session whose password changed is ended."""
+    """The active person whose session this is, or nobody; a session whose password changed is ended, and recorded."""
     person = _named_in(session)
     if person is None or _hash_fits(session, person):
         return person
-    session.flush()
+    own_sessions.end_outdated(person, session)
     return None
 
 

@@ -91,7 +91,7 @@ def _end_what_is_void(person: User, browser: Browser) -> None:
     """Trust that something ended since is taken off the browser, and its end recorded."""
     if browser.trusted_at is not None and not is_trusted(browser, person):
         Browser.objects.filter(pk=browser.pk).update(trusted_at=None)
-        _ended(person, browser.pk, CHANGED)
+        _ended(person, browser.pk, CHANGED, actor=person)
 
 
 def _tell(person: User, browser: Browser, session: "SessionStore") -> None:
@@ -169,8 +169,18 @@ def stop_trusting(person: User, browser_ids: list[uuid.UUID]) -> int:
     people.raise_security_version(locked)
     trusted.filter(trusted_security_version=before).update(trusted_security_version=locked.security_version)
     for browser_id in ended:
-        _ended(locked, browser_id, BY_OWNER)
+        _ended(locked, browser_id, BY_OWNER, actor=locked)
     return len(ended)
+
+
+def end_all_trust(person: User, *, actor: User | None, reason: str) -> None:
+    """End the trust in every browser of a person, whose row is held, one event each."""
+    trusted = Browser.objects.filter(person=person).exclude(trusted_at=None)
+    ended = list(trusted.values_list("pk", flat=True))
+    if ended:
+        trusted.filter(pk__in=ended).update(trusted_at=None)
+    for browser_id in ended:
+        _ended(person, browser_id, reason, actor=actor)
 
 
 def known(person: User) -> list[Browser]:
@@ -209,8 +219,8 @@ def _footing_of(person: User) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def _ended(person: User, browser_id: uuid.UUID, reason: str) -> None:
-    record(Kind.BROWSER_TRUST_ENDED, actor=person, target=person, browser=str(browser_id), reason=reason)
+def _ended(person: User, browser_id: uuid.UUID, reason: str, *, actor: User | None) -> None:
+    record(Kind.BROWSER_TRUST_ENDED, actor=actor, target=person, browser=str(browser_id), reason=reason)
 
 
 def _new_token() -> str:

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts import not_me_links, notices
 from accounts.errors import LinkInvalid
-from accounts.flows import admissions, interventions, people
-from accounts.models import Browser, Session, User
+from accounts.flows import admissions, browsers, interventions, people
+from accounts.models import Session, User
 from accounts.models.mail import OwedMail
 from accounts.session_store import end
 from audit.kinds import Kind
@@ -53,6 +53,6 @@ def _disown(mail: OwedMail) -> int | None:
 
 def _revoke(person: User) -> None:
     """What somebody else could come back in by."""
-    Browser.objects.filter(person=person).update(trusted_at=None)
+    browsers.end_all_trust(person, actor=None, reason="disowned")
     admissions.void(person, reason="disowned")
     interventions.cancel_all(person, channel="disowned")

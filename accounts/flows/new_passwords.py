@@ -35,7 +35,7 @@ def carry_out(act: Intervention, person: User, *, actor: User) -> None:
     person.set_unusable_password()
     person.save(update_fields=["password"])
     people.raise_security_version(person)
-    ended = reset.sign_out_everywhere(person)
+    ended = reset.sign_out_everywhere(person, actor=actor, reason="password_demanded")
     record(Kind.PASSWORD_DEMANDED, actor=actor, target=person, sessions=ended, intervention=str(act.pk))
     notices.send("password_demanded", person, by_other=True)
     notices.owe([Notice(person=person, address=one, name=MAIL) for one in notices.addresses_of(person)])

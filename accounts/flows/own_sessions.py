@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from accounts.session_store import SessionStore
 
 BY_OWNER: Final = "ended_by_owner"
+OUTDATED: Final = "password_changed"
 SHOWN: Final = 50
 
 
@@ -46,6 +47,15 @@ def end_others(person: User, session: "SessionStore") -> int:
     trusted = Browser.objects.filter(person=person).exclude(trusted_at=None).values_list("pk", flat=True)
     browsers.stop_trusting(person, [one for one in trusted if one != session.row.browser])
     return ended
+
+
+@unit_of_work
+def end_outdated(person: User, session: "SessionStore") -> None:
+    """End the session at hand, whose password is not the person's any more; the request goes on as nobody's."""
+    row = session.row
+    if end(Session.objects.filter(public_id=row.public_id)):
+        record(Kind.SESSION_ENDED, actor=person, target=person, session=str(row.public_id), reason=OUTDATED)
+    session.flush()
 
 
 def _live(person: User) -> QuerySet[Session]:

@@ -155,7 +155,7 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
     locked.save(update_fields=[*changed, *anchors.COLUMNS, *rights.COLUMNS])
     raise_security_version(locked)
     if changed.get("is_active") is False:
-        end(Session.objects.filter(person=locked))
+        end_all_sessions(locked, actor=actor, reason="deactivated")
     record(
         Kind.PERSON_CHANGED,
         actor=actor,
@@ -164,6 +164,13 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
         after={n: str(v) for n, v in changed.items()},
     )
     return locked
+
+
+def end_all_sessions(person: User, *, actor: User, reason: str, but: UUID | None = None) -> None:
+    """End every session of a person but the one with this public id: one event with how many, if there were any."""
+    ended = end(Session.objects.filter(person=person).exclude(public_id=but))
+    if ended:
+        record(Kind.SESSION_ENDED, actor=actor, target=person, reason=reason, count=ended)
 
 
 @unit_of_work

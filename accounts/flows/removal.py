@@ -7,9 +7,8 @@ from accounts import notices
 from accounts.errors import AccountsError, CannotTurnOff, LastAuthenticator, NotEnrolled
 from accounts.flows import binding as bindings
 from accounts.flows import people
-from accounts.models import Binding, Session, User
+from accounts.models import Binding, User
 from accounts.policy import policy
-from accounts.session_store import end
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 
@@ -52,6 +51,6 @@ def turn_off(person: User, session: "SessionStore") -> None:
     if not policy().may_turn_off(locked):
         raise CannotTurnOff
     removed = bindings.strip(locked, actor=locked, reason="turned_off")
-    end(Session.objects.filter(person=locked).exclude(public_id=session.row.public_id))
+    people.end_all_sessions(locked, actor=locked, reason="two_step_turned_off", but=session.row.public_id)
     record(Kind.TWO_STEP_TURNED_OFF, actor=locked, target=locked, removed=len(removed))
     notices.send("two_step_turned_off", locked, what="")

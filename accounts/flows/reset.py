@@ -11,9 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import ngettext
 
 from accounts import notices
-from accounts.flows import admissions, anchors, enrolment_links
+from accounts.flows import admissions, anchors, browsers, enrolment_links
 from accounts.flows import binding as bindings
-from accounts.models import Binding, Browser, Intervention, RecoveryCode, Session, User
+from accounts.models import Binding, Intervention, RecoveryCode, Session, User
 from accounts.session_store import end
 from audit.kinds import Kind
 from audit.log import record
@@ -68,12 +68,15 @@ def shut_out(person: User, *, actor: User, reason: str) -> int:
     close_grace(person)
     admissions.void(person, reason=reason, actor=actor)
     admissions.guard(person)
-    return sign_out_everywhere(person)
+    return sign_out_everywhere(person, actor=actor, reason=reason)
 
 
-def sign_out_everywhere(person: User) -> int:
-    """End every session of a person, and the trust in their browsers; returns how many sessions ended."""
-    Browser.objects.filter(person=person).update(trusted_at=None)
+def sign_out_everywhere(person: User, *, actor: User, reason: str) -> int:
+    """End every session of a person, and the trust in their browsers (recorded); returns how many sessions ended.
+
+    The caller records the sessions with what ended them.
+    """
+    browsers.end_all_trust(person, actor=actor, reason=reason)
     return end(Session.objects.filter(person=person))
 
 

@@ -29,7 +29,8 @@ def carry_out(act: Intervention, person: User, *, actor: User) -> None:
     bindings.unbound(person)
     people.raise_security_version(person)
     is_last = person.mfa_enrolled_at is None
-    ended = reset.shut_out(person, actor=actor, reason="removal") if is_last else reset.sign_out_everywhere(person)
+    shut = reset.shut_out if is_last else reset.sign_out_everywhere
+    ended = shut(person, actor=actor, reason="removal")
     record(
         Kind.AUTHENTICATOR_REMOVED,
         actor=actor,

@@ -61,7 +61,8 @@ def second_key(person: User) -> Binding:
 def test_one_authenticator_goes_and_the_others_stay(asker, person):
     client = verified_client(person)
     codes, key = enrol_recovery_codes(person), second_key(person)
-    Browser.objects.create(person=person, digest="d", trusted_at=timezone.now())
+    browser = Browser.objects.create(person=person, digest="d", trusted_at=timezone.now())
+    Browser.objects.create(person=person, digest="e")
     version = person.security_version
     assert ask(person, asker, Act.REMOVAL, binding=key).state == Intervention.State.DONE
     key.refresh_from_db()
@@ -71,7 +72,9 @@ def test_one_authenticator_goes_and_the_others_stay(asker, person):
     assert (person.enrolment_guarded_at, person.grace_closed_at) == (None, None)
     assert person.security_version > version
     assert is_out(client)
-    assert Browser.objects.get().trusted_at is None
+    assert not Browser.objects.exclude(trusted_at=None).exists()
+    (trust,) = events("browser:trust_ended")
+    assert (trust.actor_id, trust.payload) == (str(asker.pk), {"browser": str(browser.pk), "reason": "removal"})
     (event,) = events("authenticator:removed")
     assert (event.actor_id, event.payload["authenticator"], event.payload["left"]) == (str(asker.pk), str(key.pk), 2)
     assert notices_to(person)[-1] == "authenticator_taken_away"

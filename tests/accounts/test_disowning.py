@@ -64,11 +64,13 @@ def test_it_takes_trust_passes_and_links_and_keeps_the_factors(person, notice):
     enrol_totp(person)
     version = person.security_version
     soon = timezone.now() + timedelta(hours=1)
-    Browser.objects.create(person=person, digest="d", trusted_at=timezone.now(), trusted_security_version=1)
+    browser = Browser.objects.create(person=person, digest="d", trusted_at=timezone.now(), trusted_security_version=1)
     AccessPass.objects.create(person=person, hashed="!", issued_by=person.pk, issued_by_label="a", expires_at=soon)
     EnrolmentLink.objects.create(person=person, digest="e", expires_at=soon)
     disowning.disown(not_me_links.token_of(notice))
     assert Browser.objects.get().trusted_at is None
+    trust = AuditEvent.objects.get(kind="browser:trust_ended")
+    assert (trust.target_id, trust.payload) == (str(person.pk), {"browser": str(browser.pk), "reason": "disowned"})
     assert AccessPass.objects.get().revoked_at is not None
     assert EnrolmentLink.objects.get().used_at is not None
     assert live_binding(person)

@@ -232,6 +232,8 @@ def test_turning_off_is_one_action_by_a_current_factor():
     assert other.get(reverse("home"))["Location"].startswith(reverse("account_login"))
     assert not Binding.objects.filter(person=person, unbound_at=None).exists()
     assert AuditEvent.objects.filter(kind="two_step:turned_off").exists()
+    ended = AuditEvent.objects.get(kind="session:ended")
+    assert (ended.target_id, ended.payload) == (str(person.pk), {"reason": "two_step_turned_off", "count": 1})
 
 
 @pytest.mark.security(10)

@@ -250,10 +250,20 @@ def test_switching_somebody_off_ends_their_sessions_at_once():
     actor = AdministratorFactory(tenant=TenantFactory())
     person = UserFactory(tenant=actor.tenant)
     client = client_of(person)
+    client_of(person)
     people.change(person, actor=actor, is_active=False)
     assert client.get(reverse("home"))["Location"].startswith(reverse("account_login"))
     event = AuditEvent.objects.get(kind="person:changed")
     assert (event.payload["before"], event.payload["after"]) == ({"is_active": "True"}, {"is_active": "False"})
+    ended = AuditEvent.objects.get(kind="session:ended")
+    assert (ended.actor_id, ended.target_id) == (str(actor.pk), str(person.pk))
+    assert ended.payload == {"reason": "deactivated", "count": 2}
+
+
+def test_switching_somebody_off_who_is_not_signed_in_ends_no_session():
+    actor = AdministratorFactory(tenant=TenantFactory())
+    people.change(UserFactory(tenant=actor.tenant), actor=actor, is_active=False)
+    assert not AuditEvent.objects.filter(kind="session:ended").exists()
 
 
 @pytest.mark.security(62)

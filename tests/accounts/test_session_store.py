@@ -9,9 +9,11 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.utils import timezone
 
 from accounts.assurance import Method, Proof, Strength
+from accounts.flows import people
 from accounts.middleware import person_of
 from accounts.models import Session, User
 from accounts.session_store import SessionStore, end, stored_key
+from audit.models import AuditEvent
 from tests.factories import UserFactory, session_of
 
 pytestmark = pytest.mark.django_db
@@ -202,6 +204,23 @@ def test_djangos_checks_are_kept(broken):
         session.save()
         Session.objects.update(person_id=person.pk)
     assert person_of(SessionStore(session.session_key)) is None
+
+
+@pytest.mark.security(68)
+def test_a_session_of_an_old_password_is_ended_and_recorded_once():
+    person = UserFactory()
+    session = signed_in(person)
+    people.set_password(User.objects.get(pk=person.pk), "another long pass phrase")
+    loaded = SessionStore(session.session_key)
+    assert loaded.row.person_id == person.pk
+    assert person_of(SessionStore(session.session_key)) is None
+    assert person_of(loaded) is None
+    event = AuditEvent.objects.get(kind="session:ended")
+    assert (event.target_id, event.payload) == (
+        str(person.pk),
+        {"session": str(session.row.public_id), "reason": "password_changed"},
+    )
+    assert Session.objects.get(public_id=session.row.public_id).ended_at is not None
 
 
 def test_a_secret_key_in_fall_back_still_opens_and_moves_on(settings):

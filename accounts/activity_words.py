@@ -109,6 +109,7 @@ _MORE_EXACTLY: Final[Mapping[tuple[str, str], Words]] = {
     (Kind.SIGN_IN_COMPLETED, "phishing_resistant"): _("You signed in with two steps, safe from phishing."),
     (Kind.SECOND_FACTOR_FAILED, "enrolment"): YOURS[Kind.AUTHENTICATOR_REFUSED],
     (Kind.SESSION_ENDED, "idle"): _("A session ended because nothing happened in it."),
+    (Kind.SESSION_ENDED, "password_changed"): _("A session ended because your password was changed."),
     (Kind.BROWSER_TRUST_ENDED, "ended_by_owner"): _("You stopped trusting a browser."),
     (Kind.BROWSER_TRUST_ENDED, "security_changed"): _(
         "A browser is trusted no more, because your methods, your password or the rules changed."

@@ -235,7 +235,8 @@ class AccountAdapter(DefaultAccountAdapter):
         address = normalise_address(emailconfirmation.email_address.email)
         try:
             if not signup:  # the form has counted that one
-                throttles.count((throttles.MAIL_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, address))
+                limits = (throttles.MAIL_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, address)
+                throttles.count_recorded(*limits, about=emailconfirmation.email_address.user)
         except TooManyRequests:
             return
         super().send_confirmation_mail(request, emailconfirmation, signup)

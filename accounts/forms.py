@@ -51,7 +51,7 @@ class SignupForm(allauth_forms.SignupForm):
     def clean_email(self) -> str:
         """Normalised, and counted: whoever registers makes us send mail."""
         email = normalise_address(super().clean_email())
-        _count_or_refuse((throttles.SIGN_UP_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, email))
+        _count_or_refuse(email, (throttles.SIGN_UP_BY_NETWORK, throttles.here()))
         return email
 
     def try_save(self, request: HttpRequest) -> Any:
@@ -72,7 +72,7 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):
 
     def clean_email(self) -> str:
         email = normalise_address(self.cleaned_data["email"])
-        _count_or_refuse((throttles.MAIL_BY_NETWORK, throttles.here()), (throttles.MAIL_BY_ADDRESS, email))
+        _count_or_refuse(email, (throttles.MAIL_BY_NETWORK, throttles.here()))
         return email
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
@@ -81,9 +81,11 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):
         return email
 
 
-def _count_or_refuse(*limits: tuple[throttles.Limit, str]) -> None:
+def _count_or_refuse(email: str, by_network: tuple[throttles.Limit, str]) -> None:
+    """One mail to this address. Whose it is, is looked up for the record of a pause alone, be it anybody's or not."""
+    owner = User.objects.select_related("tenant").filter(email=email)
     try:
-        throttles.count(*limits)
+        throttles.count_recorded(by_network, (throttles.MAIL_BY_ADDRESS, email), about=owner.first)
     except TooManyRequests as pause:
         raise forms.ValidationError(str(pause), code=pause.code) from pause
 

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     SIGN_IN_PASSKEY_REFUSED = "sign_in:passkey_refused"
     SIGN_IN_CANCELLED = "sign_in:cancelled"
     SIGN_IN_COMPLETED = "sign_in:completed"
+    REQUESTS_THROTTLED = "requests:throttled"
     SECOND_FACTOR_DEMANDED = "second_factor:demanded"
     SECOND_FACTOR_ACCEPTED = "second_factor:accepted"
     SECOND_FACTOR_FAILED = "second_factor:failed"

@@ -151,9 +151,9 @@ def _show(held: AccessPass, *, actor: User) -> str:
 def redeem(person: User, session: "SessionStore", entered: str) -> Proof:
     """Prove the person's pass in this session, which can then only enrol.
 
-    Raises WrongPass (counted and recorded; the fifth ends the pass), or TooManyRequests.
+    Raises WrongPass (counted and recorded; the fifth ends the pass), or TooManyRequests (recorded).
     """
-    throttles.count((ENTERED, str(person.pk)))
+    throttles.count_recorded((ENTERED, str(person.pk)), about=person)
     proof = _redeem(person, session, entered)
     if proof is None:
         raise WrongPass

@@ -71,7 +71,7 @@ def start(person: User, *, actor: User, ticket: str) -> CallerCheck:
     ticket = one_line(ticket)
     if not ticket:
         raise TicketMissing
-    throttles.count((STARTS, str(person.pk)))
+    throttles.count_recorded((STARTS, str(person.pk)), about=person)
     return _start(person, actor=actor, ticket=ticket)
 
 

@@ -55,7 +55,7 @@ def _notice(link: EnrolmentLink, address: str, now: datetime) -> Notice:
 def send_again(person: User) -> None:
     """Another link, at the person's own wish; nothing where enrolment is not guarded. Raises TooManyRequests."""
     if person.enrolment_guarded_at is not None:
-        throttles.count((SENT_AGAIN, str(person.pk)))
+        throttles.count_recorded((SENT_AGAIN, str(person.pk)), about=person)
         _send_again(person)
 
 

@@ -5,6 +5,7 @@ right. The same work and the same answer whether or not somebody has the address
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,21 +30,25 @@ MAIL_TO_TENANT = throttles.Limit("help-mail-tenant", 20, timedelta(hours=24), ti
 
 def ask(address: str) -> None:
     """Ask under an address, with nothing proved. Raises TooManyRequests, by the network it comes from."""
-    throttles.count((BY_NETWORK, throttles.here()))
+    throttles.count_recorded((BY_NETWORK, throttles.here()), about=partial(_owner_of, address))
     _ask(address)
 
 
 def ask_for(person: User) -> None:
     """Ask for somebody whose password was right. Raises TooManyRequests."""
-    throttles.count((BY_NETWORK, throttles.here()))
+    throttles.count_recorded((BY_NETWORK, throttles.here()), about=person)
     _note(person, knew_password=True)
 
 
 @unit_of_work
 def _ask(address: str) -> None:
+    _note(_owner_of(address), knew_password=False)
+
+
+def _owner_of(address: str) -> User | None:
     known = EmailAddress.objects.select_related("user").filter(email=normalise_address(address), user__is_active=True)
     found = known.order_by("-verified", "pk").first()
-    _note(found.user if found else None, knew_password=False)
+    return found.user if found else None
 
 
 @unit_of_work

@@ -153,7 +153,7 @@ def begin_passkey(session: "SessionStore") -> Options:
 
     The challenge hangs on this session, so the session is kept from here on.
     """
-    throttles.count((OPTIONS_BY_NETWORK, throttles.here()))
+    throttles.count_recorded((OPTIONS_BY_NETWORK, throttles.here()))
     if session.session_key is None:
         session.create()
     return webauthn.begin_passkey(session_id=session.row.public_id)

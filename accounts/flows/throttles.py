@@ -7,6 +7,7 @@ password failures count per *account and network* and per *network*. Codes are l
 
 import hashlib
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +17,10 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.errors import TooManyRequests
-from accounts.models import Throttle
+from accounts.models import Throttle, User
 from audit import context
+from audit.kinds import Kind
+from audit.log import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,23 @@ def count(*limits: tuple[Limit, str], now: datetime | None = None) -> None:
     by_key = {_key(limit, subject): limit for limit, subject in limits}
     over = [row for row in _counted(by_key, now) if row.count > by_key[row.key].count]
     if over:
-        is_new = any(row.count == by_key[row.key].count + 1 for row in over)
-        until, scope = max((_pause(by_key[row.key], row, now), by_key[row.key].scope) for row in over)
-        raise TooManyRequests(until, scope=scope, is_new=is_new)
+        fresh = [row for row in over if row.count == by_key[row.key].count + 1]
+        until = max(_pause(by_key[row.key], row, now) for row in over)
+        raise TooManyRequests(until, is_new=bool(fresh), scope=by_key[(fresh or over)[0].key].scope)
+
+
+def count_recorded(*limits: tuple[Limit, str], about: User | Callable[[], User | None] | None = None) -> None:
+    """As `count`; the refusal that begins a pause is recorded, the ones after it are not: nobody floods the record.
+
+    `about` is whom that one was about, or how to find them. Goes around the unit of work, so that the record stays.
+    """
+    try:
+        count(*limits)
+    except TooManyRequests as pause:
+        if pause.is_new:
+            whom = about() if callable(about) else about
+            record(Kind.REQUESTS_THROTTLED, target=whom, scope=pause.scope, until=pause.until)
+        raise
 
 
 def is_first(limit: Limit, subject: str) -> bool:

@@ -42,6 +42,11 @@ _sign_in_refused(Kind.SECOND_FACTOR_THROTTLED, _("A second factor of %(target)s 
 _sign_in(Kind.REAUTHENTICATION_ACCEPTED, _("%(target)s confirmed their identity (%(method)s)."), **PROOF)
 _sign_in_refused(Kind.REAUTHENTICATION_FAILED, _("%(target)s did not confirm their identity: %(reason)s."), **REFUSAL)
 _sign_in_refused(Kind.REAUTHENTICATION_THROTTLED, _("Confirming the identity of %(target)s is paused."), **PAUSE)
+_sign_in_refused(
+    Kind.REQUESTS_THROTTLED,
+    _("Too many requests (%(scope)s), the last about %(target)s: paused until %(until)s."),
+    **PAUSE,
+)
 _sign_in(Kind.SESSION_ENDED, _("A session of %(target)s was ended: %(reason)s."), **ENDING)
 _sign_in(Kind.SIGNED_OUT, _("%(target)s signed out."), **ENDING)
 _sign_in(Kind.PASSWORD_CHANGED, _("The password of %(target)s was changed."), Severity.NOTICE, first=FLAG)

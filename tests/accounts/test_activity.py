@@ -35,7 +35,7 @@ ACTIVITY = reverse("mfa_activity")
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 # What people are not told: steps of what is told, what others do for themselves, and what never names them.
 NOT_TOLD = {
-    *(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, Kind.SECOND_FACTOR_ACCEPTED),
+    *(Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, Kind.SECOND_FACTOR_ACCEPTED, Kind.REQUESTS_THROTTLED),
     *(Kind.REAUTHENTICATION_THROTTLED, Kind.RECOVERY_CODES_VIEWED, Kind.ENROLMENT_STATE_REPAIRED),
     *(Kind.PERSON_DELETED, Kind.INVITATION_REFUSED, Kind.NOTICE_FAILED),
 }

@@ -176,8 +176,11 @@ def test_a_ticket_is_needed_and_stays_on_one_line(agent, person):
 def test_a_person_is_not_called_without_end(agent, person):
     for number in range(6):
         caller_checks.start(person, actor=agent, ticket=f"T-{number}")
-    with pytest.raises(TooManyRequests):
-        caller_checks.start(person, actor=agent, ticket="T-7")
+    for _ in range(2):
+        with pytest.raises(TooManyRequests):
+            caller_checks.start(person, actor=agent, ticket="T-7")
+    throttled = AuditEvent.objects.get(kind="requests:throttled")
+    assert (throttled.target_id, throttled.payload["scope"]) == (str(person.pk), "caller-check")
 
 
 @pytest.mark.security(87)

@@ -164,6 +164,9 @@ def test_one_network_does_not_ask_without_end(ask):
     assert answer.status_code == 200
     assert "Too many attempts." in answer.content.decode()
     assert len(events("help:asked")) == 10
+    ask("twice@more.example")
+    (throttled,) = events("requests:throttled")
+    assert (throttled.target_id, throttled.payload["scope"]) == ("", "help-request")
 
 
 @pytest.mark.parametrize("address", ["", "no address", "a\x00b@example.com", "٣@", "x" * 10_000 + "@example.com"])

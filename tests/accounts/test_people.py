@@ -4,6 +4,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
@@ -334,6 +335,20 @@ def test_asking_for_resets_is_limited_per_address():
     for _ in range(7):
         Client().post(reverse("account_reset_password"), {"email": person.email})
     assert len(mail.outbox) == 5
+    throttled = AuditEvent.objects.get(kind="requests:throttled")
+    assert (throttled.target_id, throttled.payload["scope"]) == (str(person.pk), "mail-address")
+
+
+def test_confirmation_mails_that_are_not_sent_are_recorded_once(monkeypatch):
+    person = UserFactory()
+    address = EmailAddress.objects.create(user=person, email="second@mail.example", verified=False)
+    sent: list[object] = []
+    monkeypatch.setattr(DefaultAccountAdapter, "send_confirmation_mail", lambda adapter, *asked: sent.append(asked))
+    for _ in range(7):
+        get_adapter().send_confirmation_mail(None, SimpleNamespace(email_address=address), False)
+    assert len(sent) == 5
+    throttled = AuditEvent.objects.get(kind="requests:throttled")
+    assert (throttled.target_id, throttled.payload["scope"]) == (str(person.pk), "mail-address")
 
 
 def test_a_changed_password_ends_the_other_sessions():

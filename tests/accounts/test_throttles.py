@@ -10,7 +10,9 @@ from accounts.errors import TooManyRequests
 from accounts.flows import throttles
 from accounts.flows.throttles import Limit
 from accounts.models import Throttle
+from audit.models import AuditEvent
 from tests.accounts.test_verification import in_parallel
+from tests.factories import TenantFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 THREE = Limit("test", 3, timedelta(minutes=5), timedelta(seconds=30))
@@ -39,6 +41,31 @@ def test_the_pause_ends_and_grows_while_it_goes_on():
         waits.append((refused.value.until - now).total_seconds())
         now = refused.value.until
     assert waits == [30, 60, 120, 240]
+
+
+def test_the_first_refusal_of_a_pause_is_recorded_and_no_other():
+    now, person = timezone.now(), UserFactory(tenant=TenantFactory())
+    for _ in range(3):
+        throttles.count_recorded((THREE, "a"), about=person)
+    assert not AuditEvent.objects.filter(kind="requests:throttled").exists()
+    for _ in range(20):
+        with pytest.raises(TooManyRequests):
+            throttles.count_recorded((THREE, "a"), about=lambda: person)
+    event = AuditEvent.objects.get(kind="requests:throttled")
+    assert (event.outcome, event.target_id) == ("refused", str(person.pk))
+    assert event.payload["scope"] == "test" and event.payload["until"] > f"{now:%Y-%m-%d}"
+    assert "(test)" in event.sentence and person.email in event.sentence
+
+
+def test_of_two_limits_the_one_that_began_the_pause_is_named():
+    for _ in range(3):
+        throttles.count((THREE, "a"))
+    with pytest.raises(TooManyRequests) as refused:
+        throttles.count((Limit("first", 0, timedelta(minutes=5)), "b"), (THREE, "c"))
+    assert refused.value.scope == "first"
+    with pytest.raises(TooManyRequests) as again:
+        throttles.count((THREE, "a"), (Limit("first", 0, timedelta(minutes=5)), "b"))
+    assert (again.value.scope, again.value.is_new) == ("test", True)
 
 
 def test_an_old_window_is_forgotten():

@@ -552,8 +552,9 @@ def test_who_is_signed_in_already_is_led_on():
 def test_asking_for_passkey_options_is_limited(monkeypatch):
     monkeypatch.setattr(keys, "OPTIONS_BY_NETWORK", replace(keys.OPTIONS_BY_NETWORK, count=3))
     client = Client(HTTP_HOST="localhost")
-    statuses = [client.get(reverse("mfa_login_webauthn")).status_code for _ in range(4)]
-    assert statuses == [200, 200, 200, 429]
+    statuses = [client.get(reverse("mfa_login_webauthn")).status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+    assert AuditEvent.objects.get(kind="requests:throttled").payload["scope"] == "passkey-options"
     assert Ceremony.objects.count() == 3
 
 

@@ -30,10 +30,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from accounts.errors import AccountsError, NotFresh
+from accounts.errors import AccountsError, NotAllowed, NotFresh
 from accounts.flows import viewing
 from accounts.scope import events_seen_by
 from accounts.views.base import refused
+from audit.kinds import Kind
+from audit.log import record
 from audit.models import AuditEvent
 
 if TYPE_CHECKING:
@@ -235,15 +237,17 @@ class ScopedAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Django's view; what a flow refuses is undone, and the form is shown again with the reason.
+        """Django's view; what a flow refuses is undone and recorded, and the form is shown again with the reason.
 
         Who lost a race (the same thing twice, or a name just taken) is looked at once more: then the form says so.
         """
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except NotFresh as refusal:
+            note_refusal(request, refusal)
             return refused(request, refusal)
         except AccountsError as refusal:
+            note_refusal(request, refusal)
             request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
         except (IntegrityError, ValidationError):
@@ -307,6 +311,16 @@ class ScopedAdmin(ModelAdmin):
 def person_of(request: HttpRequest) -> "User":
     """Who asks; the gate and `AdminSite.has_permission` have seen to it that it is a member of staff."""
     return request.user  # type: ignore[return-value]
+
+
+def note_refusal(request: HttpRequest, refusal: AccountsError) -> None:
+    """Record that somebody tried to change what they may not, or not so late after their last proof.
+
+    Called once what was tried is undone, so that the record stays. What was typed wrong is no such refusal, and being
+    asked for a proof before a form is shown is none either.
+    """
+    if request.method == "POST" and isinstance(refusal, NotAllowed | NotFresh):
+        record(Kind.ADMIN_REFUSED, actor=person_of(request), page=request.path, reason=refusal.code)
 
 
 def not_here() -> Any:

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from accounts import assurance
 from accounts.admin import labels
 from accounts.admin.filters import SessionStatusFilter, TenantFilter
-from accounts.admin.scope import ScopedAdmin, ScopedList, person_of
+from accounts.admin.scope import ScopedAdmin, ScopedList, note_refusal, person_of
 from accounts.errors import NotAllowed
 from accounts.flows import sessions, viewing
 from accounts.models import Session, Tenant, User
@@ -88,6 +88,7 @@ class SessionAdmin(ScopedAdmin):
         try:
             ended = sessions.end_each(ids - {mine}, actor=person_of(request))
         except NotAllowed as refusal:
+            note_refusal(request, refusal)
             messages.error(request, str(refusal))
             return
         words = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", ended)

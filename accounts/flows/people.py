@@ -168,7 +168,8 @@ def change(person: User, *, actor: User, **fields: Any) -> User:
 
 def end_all_sessions(person: User, *, actor: User, reason: str, but: UUID | None = None) -> None:
     """End every session of a person but the one with this public id: one event with how many, if there were any."""
-    ended = end(Session.objects.filter(person=person).exclude(public_id=but))
+    sessions = Session.objects.filter(person=person)
+    ended = end(sessions if but is None else sessions.exclude(public_id=but))
     if ended:
         record(Kind.SESSION_ENDED, actor=actor, target=person, reason=reason, count=ended)
 

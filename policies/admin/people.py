@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.admin import labels
 from accounts.admin.filters import ActiveFilter, EnrolledFilter, MethodFilter, RoleFilter, TenantFilter
-from accounts.admin.scope import ScopedAdmin, person_of
+from accounts.admin.scope import ScopedAdmin, note_refusal, person_of
 from accounts.errors import AccountsError, NotFresh
 from accounts.flows import (
     access_passes,
@@ -129,6 +129,7 @@ class PersonAdmin(RemindsPeople, ScopedAdmin):
         try:
             bindings.require_fresh(person_of(request), request.session)  # type: ignore[arg-type]
         except NotFresh as refusal:
+            note_refusal(request, refusal)
             return refused(request, refusal)
         return super().add_view(request, form_url, extra_context)
 

@@ -64,7 +64,7 @@ def publish(
 ) -> PolicyVersion:
     """Put a document in force, in the ways that `Wanted` names. `actor` None is the site itself.
 
-    Raises NotAllowed, LocksOut and TestsFail (recorded), NotFresh, OwnFactorFirst, UnreadableWords, ReasonMissing,
+    Raises NotAllowed, NotFresh, OwnFactorFirst, LocksOut and TestsFail (recorded), UnreadableWords, ReasonMissing,
     StaleDraft, or DocumentError naming the fields. Nothing is half published.
     """
     with refusals_recorded(policy, actor):
@@ -88,7 +88,7 @@ def refusals_recorded(policy: MFAPolicy, actor: User | None) -> Iterator[None]:
     """Record who tried to publish what they must not. Goes around the unit of work, so that the record stays."""
     try:
         yield
-    except (NotAllowed, LocksOut, TestsFail) as refusal:
+    except (NotAllowed, NotFresh, OwnFactorFirst, LocksOut, TestsFail) as refusal:
         record(Kind.POLICY_PUBLISH_REFUSED, actor=actor, target=policy, tenant=policy.tenant_id, code=refusal.code)
         raise
 

@@ -85,6 +85,8 @@ def test_a_platform_administrators_session_is_not_the_tenants_to_end(administrat
     page = end(verified_client(administrator), row.public_id)
     assert b"You may not do this." in page.content
     assert session_of_is_alive(row)
+    refusal = AuditEvent.objects.get(kind=Kind.ADMIN_REFUSED)
+    assert (refusal.actor_id, refusal.payload) == (str(administrator.pk), {"page": LIST, "reason": "not_allowed"})
 
 
 def session_of_is_alive(row: Session) -> bool:

@@ -319,6 +319,8 @@ def test_a_refusal_of_the_flow_is_shown_with_what_was_typed(
     assert response.status_code == 200
     assert "You may not do this." in response.content.decode()
     assert "Typed with care" in response.content.decode()
+    refusal = last_event(Kind.ADMIN_REFUSED)
+    assert refusal.payload == {"page": url(User, "change", person.pk), "reason": "not_allowed"}
     assert User.objects.get(pk=person.pk).name == "Pat Person"
 
 

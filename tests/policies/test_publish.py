@@ -153,6 +153,8 @@ class TestTheProof:
         old = proof_of(live_binding(actor), at=timezone.now() - timedelta(minutes=6))
         with pytest.raises(NotFresh):
             self.publish(actor, session_of(actor, password_proof(), old))
+        refusal = AuditEvent.objects.get(kind="policy:publish_refused")
+        assert (refusal.actor_id, refusal.payload["code"]) == (str(actor.pk), "not_fresh")
 
     @pytest.mark.security(51)
     def test_somebody_elses_is_none(self, actor):
@@ -166,6 +168,7 @@ class TestTheProof:
         with pytest.raises(OwnFactorFirst):
             self.publish(actor, session_of(actor))
         assert numbers(actor.tenant.policy) == [1]
+        assert AuditEvent.objects.get(kind="policy:publish_refused").payload["code"] == "own_factor_first"
 
 
 class TestTheFloor:

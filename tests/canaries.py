@@ -1,23 +1,26 @@
 """Secrets that a test pushed through the site, and every place in which one of them could still be read."""
 
 import base64
+import html
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from math import ceil, lcm
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from django.contrib import admin
-from django.core.cache import cache
+from django.core.cache import cache as site_cache
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-LEAST: int = 12  # characters of a secret that is looked for in every spelling; shorter ones would be found by accident
+LEAST: int = 12  # characters; what is shorter is looked for as a word of its own, or it would be found by accident
 
 
 @dataclass
@@ -49,15 +52,39 @@ class Canaries:
         return self.found(f"{subject}\n{body}", but=brought)
 
 
-def spellings(secret: str) -> set[str]:
-    """The secret in clear, without its separators, and its bytes as base32, base64, hex and in a URL."""
+@cache
+def spellings(secret: str) -> frozenset[str]:
+    """The secret in clear, without its separators and in groups of four; escaped; its bytes in hex, base32, base64.
+
+    Encoded bytes are looked for as they stand inside a longer stream too, wherever in it they begin.
+    """
     plain = {secret, re.sub(r"[\s-]", "", secret)}
-    raw = {text.encode() for text in plain} | _decoded(secret)
-    found = {form for text in plain for form in (text, text.lower(), text.upper(), quote(text, ""), quote_plus(text))}
-    for data in raw:
-        found |= {data.hex(), data.hex().upper(), base64.b32encode(data).decode().rstrip("=")}
-        found |= {encode(data).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
-    return {form for form in found if len(form) >= LEAST}
+    found = {form for text in plain for form in (*_escaped(text), *_grouped(text), text.lower(), text.upper())}
+    for data in {text.encode() for text in plain} | _decoded(secret):
+        found |= {data.hex(), data.hex().upper()}
+        for encode, bits in ((base64.b64encode, 6), (base64.urlsafe_b64encode, 6), (base64.b32encode, 5)):
+            found |= set(_inside(data, encode, bits))
+    return frozenset(found | {form.lower() for form in found if form.isupper()})
+
+
+def _escaped(text: str) -> set[str]:
+    """As it stands in a page, in JSON and in an address, the latter with large and small hex digits."""
+    quoted = {quote(text, ""), quote_plus(text)}
+    small = {re.sub(r"%..", lambda found: found[0].lower(), each) for each in quoted}
+    return {text, html.escape(text), json.dumps(text)[1:-1], *quoted, *small}
+
+
+def _grouped(text: str) -> set[str]:
+    """In groups of four, as people are shown it."""
+    groups = [text[i : i + 4] for i in range(0, len(text), 4)]
+    return {" ".join(groups), "-".join(groups)} if text.isalnum() and len(text) >= LEAST else set()
+
+
+def _inside(data: bytes, encode: Callable[[bytes], bytes], bits: int) -> Iterator[str]:
+    """What of an encoding is the same whatever stands before and after the data, for each place to begin at."""
+    for before in range(lcm(8, bits) // 8):
+        text = encode(bytes(before) + data).decode()
+        yield text[ceil(8 * before / bits) : 8 * (before + len(data)) // bits]
 
 
 def _decoded(secret: str) -> set[bytes]:
@@ -72,10 +99,31 @@ def _decoded(secret: str) -> set[bytes]:
 
 
 def _stands_in(text: str, secret: str) -> bool:
-    """Whether it can be read there; a code of a few digits only where it stands by itself."""
+    """Whether it can be read there; what is short, only where it stands by itself."""
     if len(secret) < LEAST:
-        return re.search(rf"(?<![0-9A-Za-z._-]){re.escape(secret)}(?![0-9A-Za-z._-])", text) is not None
-    return any(form in text for form in spellings(secret))
+        return _by_itself(secret).search(text) is not None
+    return any(form in text for form in spellings(secret) if len(form) >= LEAST)
+
+
+@cache
+def _by_itself(secret: str) -> re.Pattern[str]:
+    """A short secret, in two halves too, or one of its encodings, as a word of its own.
+
+    Six digits are found by accident in ids, in fractions of a second and in the middle of anything encoded; so neither
+    digits nor letters may touch them, nor a point between them and others. A full stop behind them is none.
+    """
+    data, half = secret.encode(), len(secret) // 2
+    encoded = {base64.b64encode(data), base64.urlsafe_b64encode(data), base64.b32encode(data)}
+    forms = {
+        secret,
+        f"{secret[:half]} {secret[half:]}",
+        f"{secret[:half]}-{secret[half:]}",
+        data.hex(),
+        data.hex().upper(),
+    }
+    forms |= {form.decode().rstrip("=") for form in encoded}
+    either = "|".join(re.escape(form) for form in sorted(forms))
+    return re.compile(rf"(?<![0-9A-Za-z_-])(?<![0-9A-Za-z]\.)(?:{either})(?![0-9A-Za-z_-]|\.[0-9A-Za-z])")
 
 
 # -- where to look -----------------------------------------------------------------------------------------------
@@ -97,7 +145,7 @@ def _cell(value: Any) -> str:
 
 def cached() -> str:
     """All that the cache of this process holds."""
-    return repr(dict(getattr(cache, "_cache", {})))
+    return repr(dict(getattr(site_cache, "_cache", {})))
 
 
 def dumped() -> str:

@@ -1,13 +1,15 @@
 """Secrets are pushed through every flow there is, and then looked for everywhere: zero hits (security 7, 87).
 
-What is looked for is in `tests/canaries.py`: in clear, in base32, base64, hex and URL encoding.
+What is looked for is in `tests/canaries.py`: in clear, in base32, base64, hex and URL encoding. Reports of failures,
+whose frames hold every secret, have a file of their own: `tests/test_error_reports.py`.
 """
 
+import base64
 import io
 import logging
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authenticators import totp
-from accounts.flows import access_passes, caller_checks, invitations, people, verification
+from accounts.flows import access_passes, caller_checks, invitations, people
 from accounts.flows.caller_checks import Side
 from accounts.models import PendingEnrolment, User
 from audit.models import AuditEvent
@@ -248,10 +250,10 @@ def test_a_failure_tells_neither_its_page_nor_the_log(
     known, walk, log = walked
     settings.DEBUG = False
 
-    def fail(person: User, method: Any, entered: str, then: Any, **how: Any) -> None:
+    def fail(secret: str, code: str, now: datetime) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(verification, "with_code", fail)
+    monkeypatch.setattr(totp, "matching_step", fail)  # where the frames above hold the opened secret
     walk.sign_in(SECOND)
     walk.client.raise_request_exception = False
     code = known.note("code in a failure", next_code(walk.secret))
@@ -277,18 +279,99 @@ def test_an_enrolment_that_is_left_is_purged(
     assert not PendingEnrolment.objects.exists()
 
 
+SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PHRASE = "the canary's nest / 42"
+ENCODINGS = [base64.b64encode, base64.urlsafe_b64encode, base64.b32encode]
+
+
 @pytest.mark.parametrize(
     "said",
     [
-        "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
-        "jbswy3dpehpk3pxpjbswy3dpehpk3pxp",
-        "SkJTV1kzRFBFSFBLM1BYUEpCU1dZM0RQRUhQSzNQWFA",
+        SEED,
+        SEED.lower(),
+        "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+        "jbsw-y3dp-ehpk-3pxp-jbsw-y3dp-ehpk-3pxp",
+        "SkJTV1kzRFBFSFBLM1BYUEpCU1dZM0RQRUhQSzNQWFA",  # base64 of the text
+        base64.b64encode(base64.b32decode(SEED)).decode().rstrip("="),
+        base64.b32encode(SEED.encode()).decode().rstrip("="),
+        SEED.encode().hex(),
         "48656c6c6f21deadbeef48656c6c6f21deadbeef",
+        "48656C6C6F21DEADBEEF48656C6C6F21DEADBEEF",
     ],
 )
 def test_a_secret_is_found_in_every_spelling(said: str) -> None:
-    """The search itself finds what is there: clear, small, base64 of the text, hex of the bytes."""
+    """The search itself finds what is there: clear, small, in groups, base32 and base64 and hex of text and bytes."""
     known = Canaries()
-    known.note("seed", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+    known.note("seed", SEED)
     assert known.found(f"<td>{said}</td>") == ["seed"]
-    assert known.found("<td>JBSWY3DPEHPK</td>") == []
+    assert known.found(f"<td>{said[: len(said) // 2 - 1]}</td>") == []
+
+
+@pytest.mark.parametrize("encode", ENCODINGS)
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_secret_is_found_wherever_it_begins_in_something_encoded(raw: bool, encode: Callable[[bytes], bytes]) -> None:
+    known = Canaries()
+    known.note("seed", SEED)
+    data = base64.b32decode(SEED) if raw else SEED.encode()
+    for before in range(15):
+        for after in range(15):
+            stream = encode(b"{" * before + data + b"}" * after).decode()
+            assert known.found(stream) == ["seed"], (before, after)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PHRASE,
+        "the%20canary%27s%20nest%20%2F%2042",
+        "the+canary%27s+nest+%2f+42",
+        "the canary&#x27;s nest / 42",
+        "THE CANARY'S NEST / 42",
+        base64.b64encode(b'{"password": "' + PHRASE.encode() + b'"}').decode(),
+    ],
+)
+def test_a_password_is_found_in_an_address_and_a_page(said: str) -> None:
+    known = Canaries()
+    known.note("password", PHRASE)
+    assert known.found(f"?next=/&password={said}&more=") == ["password"]
+    assert known.found("?next=/&password=the%20canary") == []
+
+
+CODE = "482913"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "code=482913&trust=on",
+        "{'code': '482913'}",
+        "Your code is 482913.",
+        "482 913",
+        "482-913",
+        base64.b64encode(CODE.encode()).decode(),
+        base64.b32encode(CODE.encode()).decode(),
+        CODE.encode().hex(),
+    ],
+)
+def test_a_short_code_is_found_as_a_word_of_its_own(said: str) -> None:
+    known = Canaries()
+    known.note("code", CODE)
+    assert known.found(f"<td>{said}</td>") == ["code"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "14829134",
+        "09:42:07.482913+00:00",
+        "482913.5",
+        "3f482913-0000",
+        "a_482913",
+        "id-482913",
+        "xx" + CODE.encode().hex(),
+    ],
+)
+def test_a_short_code_is_not_found_by_accident(said: str) -> None:
+    known = Canaries()
+    known.note("code", CODE)
+    assert known.found(f"<td>{said}</td>") == []

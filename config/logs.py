@@ -54,7 +54,7 @@ class RequestFilter(logging.Filter):
         request = getattr(record, "request", None)
         record.request_id = getattr(request, "request_id", "") or context.request_id()
         if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
-            record.args = tuple(_route(request) if arg == request.path else arg for arg in record.args)
+            record.args = tuple(_place(request) if arg == request.path else arg for arg in record.args)
         if record.exc_info and isinstance(record.exc_info[1], SuspiciousOperation):
             record.exc_info = None
         return True
@@ -73,9 +73,9 @@ class JSONFormatter(logging.Formatter):
         }
         entry |= {name: value(extra, name) for name, extra in _extras(record)}
         if record.exc_info and record.exc_info[0] is not None:
-            entry["exception"] = _lines(self.formatException(record.exc_info))
+            entry["exception"] = told(self.formatException(record.exc_info))
         if record.stack_info:
-            entry["stack"] = _lines(self.formatStack(record.stack_info))
+            entry["stack"] = told(self.formatStack(record.stack_info))
         return json.dumps({name: part for name, part in entry.items() if part is not None})
 
 
@@ -113,18 +113,22 @@ def _extras(record: logging.LogRecord) -> Iterable[tuple[str, Any]]:
     return ((name, extra) for name, extra in vars(record).items() if name not in STANDARD)
 
 
-def _lines(trace: str) -> list[str]:
-    """A traceback as a list of lines, so that no line of it can pass for a record."""
+def told(trace: str) -> list[str]:
+    """What an exception says, or its traceback, as a list of lines: no line of it can pass for a record."""
     return [text(line) for line in DATABASE_DETAIL.sub(rf"\1 {WITHHELD}", trace[-LONGEST:]).splitlines()]
 
 
-def _route(request: HttpRequest) -> str:
-    """The route, found here where a middleware refused before there was a view; the path where nothing is."""
+def route_of(request: HttpRequest) -> str | None:
+    """The route, found here where a middleware refused before there was a view; None where nothing is."""
     try:
         match = request.resolver_match or resolve(request.path_info)
     except Resolver404:
-        return request.path
+        return None
     return f"/{match.route}"
+
+
+def _place(request: HttpRequest) -> str:
+    return route_of(request) or request.path
 
 
 def _visible(character: str) -> str:

@@ -5,6 +5,7 @@ Each has a database connection of its own, and sends back what it did.
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -125,7 +126,8 @@ def _gather(pipes: list[Connection]) -> Generator[Any, None, list[str]]:
 
 
 def _run(task: Task, pipe: Connection) -> None:
-    """A worker's whole life."""
+    """A worker's whole life. Told to end, it does so at once, and the database undoes what was under way."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     give_way()
     try:
         for message in task():

@@ -74,12 +74,12 @@ class Changes:
 class NotWritten(Exception):
     """A row that was just written does not read back as what was written: the database, or a trigger, changed it."""
 
-    def __init__(self, place: Place, row: str) -> None:
-        super().__init__(place.kind, row)
+    def __init__(self, place: str, row: str) -> None:
+        super().__init__(place, row)
         self.place, self.row = place, row
 
     def __str__(self) -> str:
-        return f"{self.place.label}: row {self.row} does not read back as it was written"
+        return f"{self.place}: row {self.row} does not read back as it was written"
 
 
 def hold(place: Place, rows: "QuerySet[Any]", *, after: str | None, size: int = BATCH) -> Batch:
@@ -141,7 +141,7 @@ def require_written(ring: KeyRing, place: Place, changes: Changes, written: set[
     with _computing:
         for key, ciphertext, secret in zip(ours.keys, ours.new, ours.secrets, strict=True):
             if not _opens_to(ring, ciphertext, secret):
-                raise NotWritten(place, key)
+                raise NotWritten(place.label, key)
 
 
 def _opens_to(ring: KeyRing, ciphertext: str, secret: bytes) -> bool:
@@ -155,7 +155,7 @@ def _require_same(place: Place, ours: Changes, key_id: str, found: dict[str, tup
     """Raise NotWritten for the first row that was `found` otherwise, or not at all."""
     for key, home, new in zip(ours.keys, ours.homes, ours.new, strict=True):
         if found.get(home) != (new, key_id):
-            raise NotWritten(place, key)
+            raise NotWritten(place.label, key)
 
 
 def _bytes_of(ids: Iterable[str]) -> bytes:

@@ -1,18 +1,23 @@
 """Taking over what another site stored: allauth's own rows in plain text, and bare Fernet tokens.
 
 Such secrets are bound to nobody, so they open only while `settings.MFA_ADOPT_FOREIGN_SECRETS` is on. Each person is a
-unit of work of its own: their app is sealed for its new row, their unused recovery codes are kept as slow digests, the
-seed is gone, and an event says so. A run that was cut short is simply run again.
+batch and a unit of work of its own, in the order of their ids: more would be held too long, as the digests are slow.
+Their app is sealed for its new row, their unused recovery codes are kept as slow digests, the seed is gone, and an
+event says so. What others hold is left out and met again later; whoever changes a row meanwhile wins; what was written
+is read back and opened before it is committed. A run that was cut short is simply run again; several share the work.
 """
 
 import hmac
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -22,8 +27,9 @@ from accounts.flows import key_work, people, rotation
 from accounts.flows.key_work import Report, Step
 from accounts.key_census import unadopted, waiting_to_be_adopted
 from accounts.key_errors import ForeignSecretsClosed
-from accounts.keyring import Reason, UnreadableSecret
+from accounts.keyring import Reason, UnreadableSecret, framed
 from accounts.models import Binding, RecoveryCode, User
+from accounts.resealing import Changes, NotWritten, require_written
 from accounts.sealed import TOTP, places
 from accounts.sealed_rows import Fault, fault_of, foreign, open_row, read
 from audit.kinds import Kind
@@ -31,6 +37,8 @@ from audit.log import record, unit_of_work
 
 TYPES: Final = {"totp": Binding.Kind.TOTP, "recovery_codes": Binding.Kind.RECOVERY_CODE}
 IN_ALLAUTH: Final = "allauth's rows"
+AT_ONCE: Final = 500  # people, or rows, that are looked up in one query
+IN_ORDER: Final = ("-type", "pk")  # the app first, because codes need something to stand in for
 NO_FACTOR: Final = "no_factor"  # recovery codes of somebody who has nothing that they could stand in for
 ALREADY_BOUND: Final = "already_bound"  # the person has set up the same here meanwhile
 
@@ -43,7 +51,14 @@ class Shape:
     digits: int = 8
 
 
-def adopt(report: Report, *, shape: Shape = Shape()) -> Iterator[Step]:
+Keep = Callable[[Authenticator, list[str]], bool]  # a row and what it holds: whether it is ours from now on
+
+
+class _Refused(Exception):
+    """A row that could be opened, and is none to take over: the reason."""
+
+
+def adopt(report: Report, *, shape: Shape = Shape()) -> Generator[Step]:
     """Do it, person by person, and then whatever stands foreign in rows of ours.
 
     Raises ForeignSecretsClosed, WrongKeys or WrongOrder before anything is changed, and KeyWorkFailed.
@@ -52,25 +67,26 @@ def adopt(report: Report, *, shape: Shape = Shape()) -> Iterator[Step]:
     key_work.require_right_keys()
     report.total = waiting_to_be_adopted()
     with key_work.recorded(key_work.ADOPTION, report, waiting_to_be_adopted):
-        for person_id in _owners():
-            yield report.add(_take_over(person_id, shape))
+        for step in rotation.until_done(lambda: _pass(shape), lambda: unadopted().count()):
+            yield report.add(step)
         for step in rotation.everywhere(which=foreign):
             yield report.add(step)
 
 
-def preview(report: Report, *, shape: Shape = Shape()) -> Iterator[Step]:
-    """What `adopt` would find: everything is opened in memory, and nothing is written. Raises as `adopt` does."""
+def preview(report: Report, *, shape: Shape = Shape()) -> Generator[Step]:
+    """What `adopt` would do: everything is opened in memory, and nothing is written. Raises as `adopt` does."""
     _require_open()
     key_work.require_right_keys_as_they_are()
     report.total = report.left = waiting_to_be_adopted()
-    for row in unadopted().order_by("pk").iterator(chunk_size=500):
-        yield report.add(_tried(row, shape), alarm=False)
+    everything = unadopted().order_by("user_id", *IN_ORDER).iterator(chunk_size=AT_ONCE)
+    for person_id, rows in groupby(everything, key=lambda row: row.user_id):
+        yield report.add(_judged(person_id, list(rows), shape, lambda _row, _secrets: True), alarm=False)
     for place in places():
         after = None
-        while rows := read(place, foreign(place), after=after):
-            faults = [found for row in rows if (found := _fault_in_place(place, row)) is not None]
-            yield report.add(Step(place.label, len(rows) - len(faults), tuple(faults)), alarm=False)
-            after = rows[-1].pk
+        while rows_of_ours := read(place, foreign(place), after=after):
+            faults = [found for row in rows_of_ours if (found := _fault_in_place(place, row)) is not None]
+            yield report.add(Step(place.label, len(rows_of_ours) - len(faults), tuple(faults)), alarm=False)
+            after = rows_of_ours[-1].pk
 
 
 def _require_open() -> None:
@@ -78,75 +94,121 @@ def _require_open() -> None:
         raise ForeignSecretsClosed
 
 
+def _pass(shape: Shape) -> Iterator[Step]:
+    for person_id in _owners():
+        yield _take_over(person_id, shape)
+
+
 def _owners() -> Iterator[uuid.UUID]:
     """Everybody who has something to take over, in the order of their ids."""
-    last = None
-    while True:
-        waiting = unadopted().order_by("user_id").values_list("user_id", flat=True)
-        found = (waiting if last is None else waiting.filter(user_id__gt=last)).first()
-        if found is None:
-            return
-        yield found
-        last = found
+    ids = unadopted().order_by("user_id").values_list("user_id", flat=True).distinct()
+    found = list(ids[:AT_ONCE])
+    while found:
+        yield from found
+        found = list(ids.filter(user_id__gt=found[-1])[:AT_ONCE])
 
 
 @unit_of_work
 def _take_over(person_id: uuid.UUID, shape: Shape) -> Step:
-    """Everything of one person; the app first, because codes need something to stand in for."""
-    person = people.everyone_held().filter(pk=person_id).first()
-    rows = unadopted().filter(user_id=person_id).order_by("-type").select_for_update()
-    faults = [found for row in rows if person is not None and (found := _bind(person, row, shape)) is not None]
-    done = len(rows) - len(faults)
-    if person is not None and done:
+    """Everything of one person, or nothing while somebody holds any of it: codes hang on what stands beside them."""
+    person = people.everyone_held(skip_locked=True).filter(pk=person_id).first()
+    waiting = unadopted().filter(user_id=person_id).order_by(*IN_ORDER)
+    rows = list(waiting.select_for_update(skip_locked=True)) if person else []
+    if person is None or len(rows) < waiting.count():
+        return Step(IN_ALLAUTH, 0)
+    step = _judged(person_id, rows, shape, partial(_bind, person))
+    if step.done:
         enrolment_state.refresh(person)
         people.raise_security_version(person)
+    return step
+
+
+@sensitive_variables()
+def _judged(person_id: uuid.UUID, rows: list[Authenticator], shape: Shape, keep: Keep) -> Step:
+    """Open what may be taken over of one person, and keep it: a run and a dry run differ in `keep` alone."""
+    live = Binding.objects.filter(person=person_id, unbound_at=None)
+    owned, faults, done = set(live.values_list("kind", flat=True)), [], 0
+    for row in rows:
+        try:
+            secrets = _opened_of(row, owned, shape)
+        except (UnreadableSecret, _Refused) as error:
+            faults.append(_fault(row, error.reason if isinstance(error, UnreadableSecret) else str(error)))
+            continue
+        if keep(row, secrets):
+            owned.add(TYPES[row.type])
+            done += 1
     return Step(IN_ALLAUTH, done, tuple(faults))
 
 
 @sensitive_variables()
-def _bind(person: User, row: Authenticator, shape: Shape) -> Fault | None:
-    """Give one of allauth's rows the binding that makes it ours; or say why not, and leave it as it is."""
+def _opened_of(row: Authenticator, owned: set[str], shape: Shape) -> list[str]:
+    """What this row holds, if somebody who owns these kinds here may keep it. Raises UnreadableSecret and _Refused."""
     kind = TYPES.get(row.type)
-    live = Binding.objects.filter(person=person, unbound_at=None)
-    if live.filter(kind=kind).exists():
-        return _fault(row, ALREADY_BOUND)
-    if kind == Binding.Kind.RECOVERY_CODE and not live.exclude(kind=kind).exists():
-        return _fault(row, NO_FACTOR)
-    try:
-        if kind == Binding.Kind.TOTP:
-            binding = _bind_app(person, row, _secret_of(row))
-        else:
-            binding = _bind_codes(person, row, _codes_of(row, shape))
-    except UnreadableSecret as error:
-        return _fault(row, error.reason)
-    record(Kind.AUTHENTICATOR_ADOPTED, target=person, authenticator=binding.pk, method=binding.kind)
-    return None
+    if kind is None:
+        raise UnreadableSecret(Reason.MALFORMED)
+    if kind in owned:
+        raise _Refused(ALREADY_BOUND)
+    if kind == Binding.Kind.TOTP:
+        return [_secret_of(row)]
+    if not owned:
+        raise _Refused(NO_FACTOR)
+    return _codes_of(row, shape)
 
 
 @sensitive_variables()
-def _bind_app(person: User, row: Authenticator, secret: str) -> Binding:
-    """Codes up to this moment count as used: the other site may have accepted them."""
-    own_id = uuid.uuid4()
-    ciphertext = keyring.seal(secret, TOTP.context(own_id, person.pk))
-    row.data = {"secret": ciphertext}
-    row.save(update_fields=["data"])
-    facts = {"last_counter": totp.step_at(timezone.now()), "sealed_under": keyring.key_id_of(ciphertext)}
-    return _new_binding(person, row, id=own_id, **facts)
-
-
-@sensitive_variables()
-def _bind_codes(person: User, row: Authenticator, codes: list[str]) -> Binding:
-    binding = _new_binding(person, row)
-    digests = {recovery_codes.weak_digest_of(code, binding.pk.bytes) for code in codes}
-    RecoveryCode.objects.bulk_create(RecoveryCode(binding=binding, digest=one, weak=True) for one in digests)
-    row.data = {}
-    row.save(update_fields=["data"])
-    return binding
-
-
-def _new_binding(person: User, row: Authenticator, **facts: Any) -> Binding:
+def _bind(person: User, row: Authenticator, secrets: list[str]) -> bool:
+    """Give one of allauth's rows the binding that makes it ours, unless somebody changed it meanwhile."""
     since = {"bound_at": row.created_at, "last_used_at": row.last_used_at}
-    return Binding.objects.create(authenticator=row, person=person, kind=TYPES[row.type], **since, **facts)
+    binding = Binding(authenticator=row, person=person, kind=TYPES[row.type], **since)
+    bind = _bind_app if binding.kind == Binding.Kind.TOTP else _bind_codes
+    if not bind(binding, row, secrets):
+        return False
+    record(Kind.AUTHENTICATOR_ADOPTED, target=person, authenticator=binding.pk, method=binding.kind)
+    return True
+
+
+@sensitive_variables()
+def _bind_app(binding: Binding, row: Authenticator, secrets: list[str]) -> bool:
+    """Codes up to this moment count as used: the other site may have accepted them. Raises NotWritten."""
+    ring, context, home = keyring.current(), TOTP.context(binding.pk, binding.person_id), str(row.pk)
+    ciphertext = keyring.seal(secrets[0], context)
+    if not _swap(row, {"secret": ciphertext}):
+        return False
+    binding.last_counter, binding.sealed_under = totp.step_at(timezone.now()), ring.primary_id
+    binding.save(force_insert=True)
+    sealed = [framed(secrets[0], context.frame())]
+    changes = Changes([str(binding.pk)], [home], [ciphertext], [ciphertext], sealed)
+    require_written(ring, TOTP, changes, {home})
+    return True
+
+
+@sensitive_variables()
+def _bind_codes(binding: Binding, row: Authenticator, secrets: list[str]) -> bool:
+    """Keep the digests, and the seed no longer. Raises NotWritten."""
+    digests = {recovery_codes.weak_digest_of(code, binding.pk.bytes) for code in secrets}
+    if not _swap(row, {}):
+        return False
+    binding.save(force_insert=True)
+    RecoveryCode.objects.bulk_create(RecoveryCode(binding=binding, digest=one, weak=True) for one in digests)
+    emptied = Authenticator.objects.filter(pk=row.pk, binding=binding.pk, data={}).exists()
+    kept = RecoveryCode.objects.filter(binding=binding.pk, weak=True, used_at=None)
+    if not emptied or sorted(kept.values_list("digest", flat=True)) != sorted(digests):
+        raise NotWritten(IN_ALLAUTH, str(row.pk))
+    return True
+
+
+@sensitive_variables()
+def _swap(row: Authenticator, data: dict[str, Any]) -> bool:
+    """Store this where still stands what was read; whoever changed or removed the row meanwhile wins.
+
+    Elsewhere than on PostgreSQL (SQLite, whose one writer holds everything anyway) equal JSON may be spelt differently.
+    """
+    unchanged = Authenticator.objects.filter(pk=row.pk, user=row.user_id, type=row.type)
+    if connection.vendor == "postgresql":
+        unchanged = unchanged.filter(data=row.data)
+    elif unchanged.values_list("data", flat=True).first() != row.data:
+        return False
+    return unchanged.update(data=data) == 1
 
 
 @sensitive_variables()
@@ -194,18 +256,6 @@ def _opened(stored: object) -> str:
     if not isinstance(stored, str) or not stored:
         raise UnreadableSecret(Reason.MALFORMED)
     return keyring.current().adopt(stored, allowed=settings.MFA_ADOPT_FOREIGN_SECRETS)
-
-
-@sensitive_variables()
-def _tried(row: Authenticator, shape: Shape) -> Step:
-    try:
-        if row.type == "totp":
-            _secret_of(row)
-        else:
-            _codes_of(row, shape)
-    except UnreadableSecret as error:
-        return Step(IN_ALLAUTH, 0, (_fault(row, error.reason),))
-    return Step(IN_ALLAUTH, 1)
 
 
 @sensitive_variables()

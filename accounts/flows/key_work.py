@@ -20,6 +20,7 @@ from audit.log import record, unit_of_work
 
 ALARMS: Final = 100  # of one run; what goes beyond is counted in its last event
 REMEMBERED: Final = 100_000  # rows that were reported, so that none is reported twice
+INTERRUPTED: Final = "interrupted"  # why work broke off that somebody ended
 
 logger = logging.getLogger(__name__)
 
@@ -84,11 +85,12 @@ def require_right_keys_as_they_are(*, backwards: bool = False) -> None:
 def recorded(kinds: Kinds, report: Report, remaining: Callable[[], int]) -> Iterator[None]:
     """The events around one run: its beginning, and its end or why it broke off. Raises KeyWorkFailed.
 
-    However it ends, also by Ctrl-C, an event says so; only `kill -9` leaves the beginning alone.
+    However it ends, also by Ctrl-C or an error nobody thought of, an event says so before that goes on; only `kill -9`
+    leaves the beginning alone.
     """
     key = keyring.primary_key_id()
-    record(kinds.started, key=key, keys=list(keyring.current().ids), rows=report.total)
     try:
+        record(kinds.started, key=key, keys=list(keyring.current().ids), rows=report.total)
         yield
         report.left = remaining()
         record(kinds.finished, key=key, done=report.done, unreadable=report.unreadable, left=report.left)
@@ -96,8 +98,11 @@ def recorded(kinds: Kinds, report: Report, remaining: Callable[[], int]) -> Iter
         reason = str(error) if isinstance(error, (NotWritten, WorkerLost)) else type(error).__name__
         _record_failure(kinds.failed, key, report, reason)
         raise KeyWorkFailed(reason) from error
-    except (GeneratorExit, KeyboardInterrupt):
-        _record_failure(kinds.failed, key, report, "interrupted")
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        _record_failure(kinds.failed, key, report, INTERRUPTED)
+        raise
+    except BaseException as error:
+        _record_failure(kinds.failed, key, report, type(error).__name__)
         raise
 
 

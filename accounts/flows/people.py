@@ -41,9 +41,9 @@ def lock(person: User) -> User:
     return everyone_held().get(pk=person.pk)
 
 
-def everyone_held() -> QuerySet[User]:
-    """People whose rows are held once they are read, with their tenants."""
-    return User.objects.select_for_update(of=("self",)).select_related("tenant")
+def everyone_held(*, skip_locked: bool = False) -> QuerySet[User]:
+    """People whose rows are held once they are read, with their tenants; `skip_locked`: but those that others hold."""
+    return User.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related("tenant")
 
 
 @unit_of_work

@@ -9,6 +9,7 @@ raised, no session ends, no recovery code is touched.
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -35,7 +36,7 @@ def remaining() -> int:
     return sum(not_under(place, key_id).count() for place in places())
 
 
-def rotate(report: Report, *, workers: int = 1, size: int = BATCH, backwards: bool = False) -> Iterator[Step]:
+def rotate(report: Report, *, workers: int = 1, size: int = BATCH, backwards: bool = False) -> Generator[Step]:
     """Do it, step by step; `report` says how far it is.
 
     Raises WrongKeys or WrongOrder before anything is changed, and KeyWorkFailed when it breaks off. A row that does
@@ -61,19 +62,23 @@ def _steps(workers: int, size: int) -> Generator[Step]:
 def everywhere(size: int = BATCH, which: Which = not_under) -> Iterator[Step]:
     """Every place in turn, by this process, until nothing is left of these rows that can be done."""
     for place in places():
-        yield from _until_done(place, size, which)
+        yield from until_done(partial(_pass, place, size, which), partial(_waiting, place, which))
 
 
-def _until_done(place: Place, size: int, which: Which) -> Iterator[Step]:
+def _waiting(place: Place, which: Which) -> int:
+    return reachable(place, which(place, keyring.primary_key_id())).count()
+
+
+def until_done(one_pass: Callable[[], Iterator[Step]], waiting: Callable[[], int]) -> Iterator[Step]:
     """Pass after pass: rows that were held by somebody else in one pass are met in the next."""
-    key_id, idle = keyring.primary_key_id(), 0
+    idle = 0
     while idle < PATIENCE:
         done = unreadable = 0
-        for step in _pass(place, size, which):
+        for step in one_pass():
             done += step.done
             unreadable += len(step.faults)
             yield step
-        if reachable(place, which(place, key_id)).count() <= unreadable:
+        if waiting() <= unreadable:
             return
         idle = 0 if done else idle + 1
         time.sleep(0 if done else PAUSE)

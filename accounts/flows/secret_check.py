@@ -1,6 +1,6 @@
 """Whether every stored secret opens where it stands: read row by row, opened in memory, never shown."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
@@ -20,7 +20,7 @@ MISFILED = "misfiled"  # it opens, but the column beside it names another key
 NOT_ADOPTED = "not_adopted"  # a row of stock allauth, readable as it stands
 
 
-def verify(report: Report, *, size: int = BATCH) -> Iterator[Step]:
+def verify(report: Report, *, size: int = BATCH) -> Generator[Step]:
     """Try every row of every place; what does not open is in the steps, raises an alarm, and is left as it is.
 
     Reads only, but for the event at the end and the alarms. Raises MisconfiguredKeys and DatabaseError.

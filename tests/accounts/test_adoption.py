@@ -1,5 +1,6 @@
 """Moving in: what stock allauth and plain Fernet adapters stored is taken over, and nobody has to enrol anew."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -7,6 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from cryptography.fernet import Fernet
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,7 +18,7 @@ from accounts.authenticators import recovery_codes, totp
 from accounts.errors import CodeAlreadyUsed, Unreadable, WrongRecoveryCode
 from accounts.flows import adoption, verification
 from accounts.flows.key_work import Report
-from accounts.key_errors import ForeignSecretsClosed
+from accounts.key_errors import ForeignSecretsClosed, KeyWorkFailed
 from accounts.models import Binding, RecoveryCode, User
 from audit.kinds import Kind
 from tests.accounts.sealed_scene import add_key, apps, damage, events, everybody_gets_in, new_key, stored
@@ -261,3 +263,189 @@ def test_who_has_enrolled_here_meanwhile_keeps_what_they_have():
     report = adopt()
     assert (report.done, report.unreadable) == (0, 1)
     assert live_binding(person).pk == mine.pk
+
+
+def test_beginning_and_end_are_recorded():
+    moved("totp", {"secret": totp.new_secret()})
+    moved("recovery_codes", {"seed": SEED, "used_mask": 0})
+    adopt()
+    started, finished = events(Kind.KEY_ADOPTION_STARTED, Kind.KEY_ADOPTION_FINISHED)
+    assert (started.kind, started.payload["rows"]) == ("key:adoption_started", 2)
+    assert started.payload["key"] == finished.payload["key"] == keyring.primary_key_id()
+    assert finished.kind == "key:adoption_finished"
+    assert {name: finished.payload[name] for name in ("done", "unreadable", "left")} == {
+        "done": 1,
+        "unreadable": 1,
+        "left": 1,
+    }
+    assert not events(Kind.KEY_ADOPTION_FAILED)
+
+
+def one_of_every_kind(key: str) -> None:
+    """People with every kind of row: those that can be taken over, and those that cannot for any reason."""
+    moved("totp", {"secret": totp.new_secret()})
+    moved("recovery_codes", {"seed": SEED, "used_mask": 0})  # no factor
+    moved("totp", {"secret": "no secret!"})
+    moved("webauthn", {"secret": totp.new_secret()})
+    moved("webauthn", {"seed": SEED})
+    both = moved("totp", {"secret": bare(totp.new_secret(), key)})
+    moved("recovery_codes", {"seed": bare(SEED, key), "used_mask": 1}, both)
+    bad_app = moved("totp", {"secret": "gAAAAA" + "A" * 60})
+    moved("recovery_codes", {"seed": SEED, "used_mask": 0}, bad_app)  # no factor, as the app is not taken over
+    bad_codes = moved("totp", {"secret": totp.new_secret()})
+    moved("recovery_codes", {"migrated_codes": ["!"]}, bad_codes)
+    bound = UserFactory()
+    enrol_totp(bound)
+    Binding.objects.filter(person=bound).update(authenticator=None)  # already bound
+    moved("recovery_codes", {"migrated_codes": ["AbCd-1234"]}, bound)
+    with_codes = moved("totp", {"secret": totp.new_secret()})
+    moved("recovery_codes", {"seed": SEED}, with_codes)
+    Binding.objects.create(person=with_codes, kind=Binding.Kind.RECOVERY_CODE)  # already bound
+    in_place, planted = (UserFactory() for _ in range(2))
+    damage(in_place, enrol_totp(in_place))
+    damage(planted, "no secret!" if enrol_totp(planted) else "")
+
+
+@BOTH
+def test_a_dry_run_says_exactly_what_a_run_then_does(settings, database):
+    one_of_every_kind(settings.MFA_ENCRYPTION_KEYS[0])
+    dry, real = Report(), Report()
+    foreseen = {fault for step in adoption.preview(dry) for fault in step.faults}
+    told = {fault for step in adoption.adopt(real) for fault in step.faults}
+    assert told == foreseen
+    assert {fault.reason for fault in told} == {"no_factor", "already_bound", "malformed", "tampered"}
+    assert (dry.total, dry.done, dry.unreadable) == (real.total, real.done, real.unreadable)
+    assert (real.done, real.unreadable, real.left) == (7, 10, 10)
+
+
+SPOILERS: dict[str, tuple[str, str, str, str]] = {  # table, when, what PostgreSQL does to the row, what SQLite does
+    "ciphertext": (
+        "mfa_authenticator",
+        "UPDATE",
+        "NEW.data = jsonb_set(NEW.data, '{secret}', to_jsonb(left(NEW.data->>'secret', 100)))",
+        "data = json_set(NEW.data, '$.secret', substr(json_extract(NEW.data, '$.secret'), 1, 100))",
+    ),
+    "seed": ("mfa_authenticator", "UPDATE", "NEW.data = OLD.data", "data = OLD.data"),
+    "key id": ("accounts_binding", "INSERT", "NEW.sealed_under = 'deadbeef'", "sealed_under = 'deadbeef'"),
+    "digest": ("accounts_recoverycode", "INSERT", "NEW.digest = upper(NEW.digest)", "digest = upper(NEW.digest)"),
+    "mark": ("accounts_recoverycode", "INSERT", "NEW.weak = false", "weak = 0"),
+}
+
+
+def spoil(name: str) -> Callable[[], None]:
+    """Have the database store something else than it is told; returns what makes it honest again."""
+    table, event, on_postgresql, on_sqlite = SPOILERS[name]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {on_postgresql}; "
+                "RETURN NEW; END $$"
+            )
+            cursor.execute(f"CREATE TRIGGER spoil BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION spoil()")
+        else:
+            cursor.execute(
+                f"CREATE TRIGGER spoil AFTER {event} ON {table} BEGIN "  # noqa: S608 (ours, above)
+                f"UPDATE {table} SET {on_sqlite} WHERE rowid = NEW.rowid; END"
+            )
+
+    def honest() -> None:
+        drop = f"DROP TRIGGER spoil ON {table}" if connection.vendor == "postgresql" else "DROP TRIGGER spoil"
+        with connection.cursor() as cursor:
+            cursor.execute(drop)
+
+    return honest
+
+
+@BOTH
+@pytest.mark.security(85, 86)
+@pytest.mark.parametrize("spoilt", SPOILERS)
+def test_a_database_that_stores_something_else_is_noticed_and_nothing_is_lost(database, spoilt):
+    secret = totp.new_secret()
+    codes = allauth_codes({"seed": SEED})
+    person = moved("totp", {"secret": secret})
+    moved("recovery_codes", {"seed": SEED, "used_mask": 0}, person)
+    before = list(Authenticator.objects.order_by("pk").values())
+    honest = spoil(spoilt)
+    with pytest.raises(KeyWorkFailed, match="does not read back"):
+        adopt()
+    assert list(Authenticator.objects.order_by("pk").values()) == before
+    assert not Binding.objects.exists()
+    assert not RecoveryCode.objects.exists()
+    assert not events(Kind.KEY_ADOPTION_FINISHED, Kind.AUTHENTICATOR_ADOPTED)
+    [failed] = events(Kind.KEY_ADOPTION_FAILED)
+    assert "does not read back" in failed.payload["reason"]
+    assert secret not in str(failed.payload)
+    honest()
+    assert adopt().done == 2
+    verification.check_code(person, Method.TOTP, code_of(secret))
+    verification.check_code(person, Method.RECOVERY_CODE, codes[3])
+
+
+@BOTH
+@pytest.mark.security(85, 86)
+def test_what_was_sealed_wrongly_is_noticed_although_it_stands_as_it_was_written(database, monkeypatch):
+    person = moved("totp", {"secret": totp.new_secret()})
+    before = Authenticator.objects.get(user=person).data
+    right = keyring.KeyRing.seal
+    monkeypatch.setattr(keyring.KeyRing, "seal", lambda ring, text, context: right(ring, text[::-1], context))
+    with pytest.raises(KeyWorkFailed, match="does not read back"):
+        adopt()
+    assert Authenticator.objects.get(user=person).data == before
+
+
+def meanwhile(monkeypatch, target: object, name: str, happens: Callable[[], object]) -> None:
+    """Between reading and writing, something happens to the row, once."""
+    real, done = getattr(target, name), []
+
+    def first(*given):
+        if not done:
+            done.append(happens())
+        return real(*given)
+
+    monkeypatch.setattr(target, name, first)
+
+
+@BOTH
+@pytest.mark.security(86)
+@pytest.mark.parametrize("kind", ["totp", "recovery_codes"])
+def test_who_removes_a_row_meanwhile_wins_and_nothing_comes_back(database, monkeypatch, kind):
+    person = moved("totp", {"secret": totp.new_secret()})
+    if kind == "recovery_codes":
+        adopt()
+        moved(kind, {"seed": SEED, "used_mask": 0}, person)
+    before = (Binding.objects.count(), len(events(Kind.AUTHENTICATOR_ADOPTED)))
+    place = (keyring, "seal") if kind == "totp" else (recovery_codes, "weak_digest_of")
+    meanwhile(monkeypatch, *place, lambda: Authenticator.objects.filter(user=person, type=kind).delete())
+    report = adopt()
+    assert (report.total, report.done, report.unreadable, report.left) == (1, 0, 0, 0)
+    assert not Authenticator.objects.filter(user=person, type=kind).exists()
+    assert (Binding.objects.count(), len(events(Kind.AUTHENTICATOR_ADOPTED))) == before
+    assert not RecoveryCode.objects.exists()
+
+
+@BOTH
+@pytest.mark.security(86)
+def test_who_changes_a_row_meanwhile_wins_and_what_it_is_now_is_taken_over(database, monkeypatch):
+    person, new = moved("totp", {"secret": totp.new_secret()}), totp.new_secret()
+    rows = Authenticator.objects.filter(user=person)
+    meanwhile(monkeypatch, keyring, "seal", lambda: rows.update(data={"secret": new}))
+    report = adopt()
+    assert (report.done, report.unreadable, report.left) == (1, 0, 0)
+    verification.check_code(person, Method.TOTP, code_of(new))
+    assert len(events(Kind.AUTHENTICATOR_ADOPTED)) == 1
+
+
+@BOTH
+@pytest.mark.security(86)
+def test_a_code_that_is_used_meanwhile_is_not_taken_over(database, monkeypatch):
+    person = moved("totp", {"secret": totp.new_secret()})
+    moved("recovery_codes", {"seed": SEED, "used_mask": 0}, person)
+    codes = allauth_codes({"seed": SEED})
+    rows = Authenticator.objects.filter(user=person, type="recovery_codes")
+    meanwhile(
+        monkeypatch, recovery_codes, "weak_digest_of", lambda: rows.update(data={"seed": SEED, "used_mask": 0b10})
+    )
+    assert adopt().done == 2
+    with pytest.raises(WrongRecoveryCode):
+        verification.check_code(person, Method.RECOVERY_CODE, codes[1])
+    verification.check_code(person, Method.RECOVERY_CODE, codes[0])

@@ -8,9 +8,10 @@ from typing import Any, Final
 from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 
+from accounts.flows.key_work import INTERRUPTED
 from accounts.key_errors import KeyWorkFailed, KeyWorkRefused
 from accounts.keyring import MisconfiguredKeys
-from accounts.management.key_commands import adopt, generate, retire, rotate, status, told, verify
+from accounts.management.key_commands import adopt, ending, generate, retire, rotate, status, told, verify
 from audit.management.answering import AnsweringCommand
 
 WIDTH: Final = 100  # columns
@@ -45,11 +46,14 @@ class Command(AnsweringCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            code = WORDS[options["word"]].run(self, options)
+            with ending.orderly():
+                code = WORDS[options["word"]].run(self, options)
         except (KeyWorkRefused, MisconfiguredKeys) as refusal:
             raise CommandError(str(refusal), returncode=told.REFUSED) from refusal
         except KeyWorkFailed as failure:
             raise CommandError(str(failure), returncode=told.FAILED) from failure
+        except KeyboardInterrupt as end:
+            raise CommandError(str(KeyWorkFailed(INTERRUPTED)), returncode=told.FAILED) from end
         except AnyDatabaseError as error:
             raise CommandError(f"The database failed: {type(error).__name__}.", returncode=told.FAILED) from error
         if code:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from typing import IO, Any, Final, cast
 
 from django.core.management.base import BaseCommand
@@ -23,13 +24,17 @@ CODES: Final = (
 )
 
 
-def follow(command: BaseCommand, steps: Iterable[Step], report: Report, *, quiet: bool) -> list[Fault]:
-    """Go through the steps and show how far they are; returns what does not open, as far as it is told."""
+def follow(command: BaseCommand, steps: Generator[Step], report: Report, *, quiet: bool) -> list[Fault]:
+    """Go through the steps and show how far they are; returns what does not open, as far as it is told.
+
+    Where that cannot be shown, the work ends too, and says so.
+    """
     faults: list[Fault] = []
     on_terminal = not quiet and command.stdout.isatty()
     console = Console(file=cast(IO[str], command.stdout), force_terminal=on_terminal)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not on_terminal) as bar:
+    bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not on_terminal)
+    with closing(steps), bar:
         task = bar.add_task("Secrets", total=None, rate="")
         began = time.monotonic()
         for step in steps:

@@ -1,8 +1,14 @@
 """Is this the right encryption key? A known text under every primary key there was tells before any user.
 
-`wsgi.py` and `asgi.py` call `verify_at_start`; `/readyz` and the second factor ask `is_healthy`. A site with
-a wrong key starts, so that it can say what is wrong; it refuses second factors, raises an alarm, and changes
-nothing. A new key in front of the old one is right: the old one opens its canary, the new one gets its own.
+`wsgi.py` and `asgi.py` call `verify_at_start`; `/readyz` and the second factor ask `is_healthy`, whatever seals asks
+`may_seal`. A site with a wrong key starts, so that it can say what is wrong; it refuses second factors, raises an
+alarm, and changes nothing. A new key in front of the old one is right: the old one opens its canary, the new one gets
+its own.
+
+A primary that has a canary and does not open it is not the key of that id, or somebody changed the row. Nothing is
+sealed then, neither apps nor by `mfa_keys`: it might be under a key that nobody keeps. If another key still vouches for
+the ring, codes are checked as before. That is safe: a ciphertext proves by itself under which key it was sealed, for
+which row and for whom, and a canary adds nothing to that.
 """
 
 import logging
@@ -37,6 +43,10 @@ class Verdict(StrEnum):
     OK = "ok"
     MISSING = "missing"  # none is stored, so nothing is known
     UNREADABLE = "unreadable"  # some are stored and none opens, or the keys are no key ring
+    PRIMARY_UNREADABLE = "primary_unreadable"  # that of the primary does not open, and another one does
+
+
+OPENS: Final = {Verdict.OK, Verdict.PRIMARY_UNREADABLE}  # what is stored may be opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,9 @@ def verdict() -> Verdict:
     """Judge the configured keys by the stored canaries. One query, no change. Raises DatabaseError.
 
     Good is a ring that opens any of them, if its primary is known or it opens the newest: a new key is put in
-    front of the one that was primary before it, not in front of some older one. A key that was retired neither
-    vouches for a ring nor may be its primary.
+    front of the one that was primary before it, not in front of some older one. A new primary has no canary until
+    it is made; one that has its canary must open it. A key that was retired neither vouches for a ring nor may be its
+    primary.
     """
     try:
         ring = keyring.current()
@@ -71,8 +82,9 @@ def verdict() -> Verdict:
     if not stored:
         return Verdict.MISSING
     opened = [key_id for key_id, ciphertext in stored.items() if _opens(ring, key_id, ciphertext)]
-    right = opened and (ring.primary_id in stored or opened[-1] == list(stored)[-1])
-    return Verdict.OK if right else Verdict.UNREADABLE
+    if opened and ring.primary_id in stored:
+        return Verdict.OK if ring.primary_id in opened else Verdict.PRIMARY_UNREADABLE
+    return Verdict.OK if opened and opened[-1] == list(stored)[-1] else Verdict.UNREADABLE
 
 
 def opened() -> dict[str, bool]:
@@ -106,11 +118,11 @@ def ensure() -> Verdict:
     long as no secret hangs on another key. Otherwise nothing is changed. Raises what the database raises.
     """
     found = verdict()
-    if found is Verdict.UNREADABLE or (found is Verdict.MISSING and _sealed_under_other_keys()):
+    if found is not Verdict.OK and (found is not Verdict.MISSING or _sealed_under_other_keys()):
         return found
     key_id = keyring.primary_key_id()
     if not KeyCanary.objects.filter(key_id=key_id).exists():
-        _make(key_id)
+        Context().run(_make, key_id)  # for the platform's chain, whoever's request came first
     return Verdict.OK
 
 
@@ -131,7 +143,23 @@ def is_healthy() -> bool:
     keys, now = tuple(settings.MFA_ENCRYPTION_KEYS), time.monotonic()
     if _last is None or not _last.holds(keys, now):
         _observe(verdict(), keys, now)
-    return _last is not None and _last.verdict is Verdict.OK
+    return _last is not None and _last.verdict in OPENS
+
+
+def may_seal() -> bool:
+    """Whether the primary may seal something new, for the transaction around it. Raises what the database raises.
+
+    Asked of the database each time: a process that was not restarted remembers its primary as good when that was
+    retired meanwhile. On PostgreSQL the primary's row is held in share mode until the transaction ends, and whoever
+    retires the key takes it whole (`hold`): either what is sealed here is counted there, or it is refused here.
+    """
+    return ensure() is Verdict.OK and not _is_retired(keyring.primary_key_id())
+
+
+def hold(key_id: str) -> None:
+    """For the transaction around it: wait for whoever seals under this key, and let nobody begin to."""
+    KeyCanary.objects.get_or_create(key_id=key_id, defaults={"ciphertext": ""})
+    KeyCanary.objects.select_for_update().get(key_id=key_id)
 
 
 def verify_at_start() -> None:
@@ -164,7 +192,7 @@ def _verify_and_disconnect() -> None:
 
 def _look_for_missing_keys() -> None:
     """An alarm where rows need a key that was taken out too early; with no right key at all there was one already."""
-    if _last is not None and _last.verdict is Verdict.OK and (missing := needed_but_absent()):
+    if _last is not None and _last.verdict in OPENS and (missing := needed_but_absent()):
         logger.critical("Secrets are sealed under keys that MFA_ENCRYPTION_KEYS lacks: %s", ", ".join(missing))
         record(Kind.KEY_MISSING, keys=missing)
 
@@ -178,14 +206,14 @@ def _observe(found: Verdict, keys: tuple[str, ...], now: float) -> None:
 
 
 def _raise_alarm(found: Verdict) -> None:
-    logger.critical("Second factors are refused: the key canary is %s. Check MFA_ENCRYPTION_KEYS.", found)
+    refused = "Nothing new is sealed" if found in OPENS else "Second factors are refused"
+    logger.critical("%s: the key canary is %s. Check MFA_ENCRYPTION_KEYS.", refused, found)
     try:
         key_id = keyring.primary_key_id()
     except keyring.MisconfiguredKeys as error:
         logger.critical("%s", error)
         key_id = ""
-    # for the platform's chain, whoever's request came first
-    Context().run(record, Kind.KEY_CANARY_FAILED, key=key_id, reason=found.value)
+    Context().run(record, Kind.KEY_CANARY_FAILED, key=key_id, reason=found.value)  # as a canary that is made
 
 
 def _opens(ring: keyring.KeyRing, key_id: str, ciphertext: str) -> bool:
@@ -198,6 +226,15 @@ def _opens(ring: keyring.KeyRing, key_id: str, ciphertext: str) -> bool:
 def _context(key_id: str) -> keyring.Context:
     nobody = uuid.UUID(int=0)
     return keyring.Context("key_canary", row=uuid.uuid5(nobody, key_id), owner=nobody)
+
+
+def _is_retired(key_id: str) -> bool:
+    """Whether it is, as of this moment: held in share mode (PostgreSQL), or by SQLite's one writer."""
+    share = " FOR SHARE" if connection.vendor == "postgresql" else ""
+    table = connection.ops.quote_name(KeyCanary._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT retired_at FROM {table} WHERE key_id = %s{share}", [key_id])  # noqa: S608
+        return cursor.fetchone() != (None,)
 
 
 def _sealed_under_other_keys() -> bool:

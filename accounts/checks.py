@@ -139,7 +139,7 @@ def check_platform_administrators(databases: Any = None, **kwargs: Any) -> list[
 
 @register(Tags.database, ENCRYPTION_KEYS)
 def check_keys_in_use(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E016 to E018 and W005: the keys are those of this database, in the right order, and none is missing.
+    """E016 to E019 and W005: the keys are those of this database, in the right order, and none is missing.
 
     Asks the database, as W004 does, and at every start of a web process or worker.
     """
@@ -161,10 +161,15 @@ def _apart() -> AbstractContextManager[Any]:
 
 def _key_faults(ids: tuple[str, ...]) -> Iterator[CheckMessage]:
     primary, *older = ids
-    if canary.verdict() is canary.Verdict.UNREADABLE:
+    verdict = canary.verdict()
+    if verdict is canary.Verdict.UNREADABLE:
         message = f"In MFA_ENCRYPTION_KEYS, the first key, {primary}, is not one of this database: no code opens."
         hint = "Put the right keys in, the newest first: manage.py mfa_keys status says which the rows need."
         yield Error(message, hint=hint, id="accounts.E016")
+    if verdict is canary.Verdict.PRIMARY_UNREADABLE:
+        message = f"In MFA_ENCRYPTION_KEYS, the first key, {primary}, does not open its own canary: nothing new is sealed."
+        hint = "manage.py mfa_keys verify says whether it is that key; see docs/operations.md, A canary that was changed."
+        yield Error(message, hint=hint, id="accounts.E019")
     if missing := canary.needed_but_absent():
         message = f"MFA_ENCRYPTION_KEYS lacks keys that stored secrets need: {', '.join(missing)}."
         hint = "Put them back, last in the list, then run: manage.py mfa_keys rotate"

@@ -10,14 +10,14 @@ class KeyWorkRefused(Exception):
 
 
 class WrongKeys(KeyWorkRefused):
-    """The configured keys are not those of this database."""
+    """The configured keys are not those of this database, or the first one cannot prove that it is."""
 
     code = "wrong_keys"
 
     def __init__(self, verdict: str) -> None:
         super().__init__(
-            f"The key canary is {verdict}: these are not the encryption keys of this database. Nothing was changed. "
-            "Check MFA_ENCRYPTION_KEYS; manage.py mfa_keys status says which keys the rows need."
+            f"The key canary is {verdict}: these are not the right encryption keys of this database. Nothing was "
+            "changed. Check MFA_ENCRYPTION_KEYS; manage.py mfa_keys status says which keys the rows need."
         )
 
 

@@ -32,7 +32,7 @@ def begin_totp(person: User, session: "SessionStore") -> str:
 
     Kept sealed, for this session alone, for 15 minutes. Raises MethodNotAllowed, NotFresh, SecretsUnavailable.
     """
-    if not canary.is_healthy():
+    if not (canary.is_healthy() and canary.may_seal()):
         raise SecretsUnavailable
     bindings.require_may_bind(person, session, Method.TOTP)
     row = _live_pending(person, session.row.public_id)
@@ -48,7 +48,7 @@ def confirm_totp(person: User, session: "SessionStore", entered: str, *, replace
     """Bind the app whose code this is; with `replace`, in the place of the one there was.
 
     The code is burnt: it cannot be used again to sign in (security 3). Raises WrongCode (counted),
-    EnrolmentExpired, AlreadyEnrolled, MethodNotAllowed or NotFresh.
+    EnrolmentExpired, AlreadyEnrolled, MethodNotAllowed, NotFresh or SecretsUnavailable.
     """
     outcome = _confirm_totp(person, session, entered, replace=replace)
     if isinstance(outcome, AccountsError):
@@ -63,6 +63,8 @@ def _confirm_totp(person: User, session: "SessionStore", entered: str, *, replac
         return AlreadyEnrolled()
     bindings.require_may_bind(person, session, Method.TOTP)
     locked = bindings.lock_unchanged(person, session)
+    if not canary.may_seal():
+        return SecretsUnavailable()
     row = _live_pending(locked, session.row.public_id)
     if row is None:
         return EnrolmentExpired()

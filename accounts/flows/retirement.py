@@ -16,28 +16,41 @@ def retire(key_id: str, *, dry_run: bool = False) -> bool:
     Raises WrongKeys, NoSuchKey, or KeyStillNeeded (recorded): for the primary, while any row needs it, and while
     secrets of another site wait to be taken over, which may need any key.
     """
-    require_right_keys_as_they_are()
-    refusal = _obstacle(key_id)
-    if refusal is not None:
-        if not dry_run and isinstance(refusal, KeyStillNeeded):
+    try:
+        if (refusal := obstacle(key_id)) is not None:
+            raise refusal
+        if key_id in canary.retired():
+            return False
+        if not dry_run:
+            _retire(key_id)
+    except KeyStillNeeded as refusal:
+        if not dry_run:
             rows = key_census.rows_under(key_id)
             record(Kind.KEY_RETIRE_REFUSED, key=key_id, rows=rows, reason=str(refusal))
-        raise refusal
-    if key_id in canary.retired():
-        return False
-    if not dry_run:
-        _retire(key_id)
+        raise
     return True
+
+
+def obstacle(key_id: str) -> KeyWorkRefused | None:
+    """Why this key may not be retired now; None where nothing stands in the way. `mfa_keys status` asks here too."""
+    try:
+        require_right_keys_as_they_are()
+    except KeyWorkRefused as refusal:
+        return refusal
+    return _need_of(key_id)
 
 
 @unit_of_work
 def _retire(key_id: str) -> None:
-    gone = {"ciphertext": "", "retired_at": timezone.now()}
-    KeyCanary.objects.update_or_create(key_id=key_id, defaults=gone)
+    """Counted once more while nobody seals under it: a process that was not restarted may just have."""
+    canary.hold(key_id)
+    if (refusal := _need_of(key_id)) is not None:
+        raise refusal
+    KeyCanary.objects.filter(key_id=key_id).update(ciphertext="", retired_at=timezone.now())
     record(Kind.KEY_RETIRED, key=key_id)
 
 
-def _obstacle(key_id: str) -> KeyWorkRefused | None:
+def _need_of(key_id: str) -> KeyWorkRefused | None:
     ring = keyring.current()
     known = {*ring.ids, *KeyCanary.objects.values_list("key_id", flat=True)}
     if key_id == ring.primary_id:

@@ -168,11 +168,42 @@ def test_a_canary_copied_to_another_key_id_does_not_sing(started):
     assert canary.verdict() is Verdict.UNREADABLE
 
 
-def test_one_damaged_canary_does_not_stop_a_site_whose_others_open(started, settings):
+def test_a_damaged_canary_of_an_old_key_does_not_stop_a_site_whose_primary_opens_its_own(started, settings):
     settings.MFA_ENCRYPTION_KEYS = [new_key(), started]
     canary.ensure()
-    KeyCanary.objects.filter(key_id=keyring.primary_key_id()).update(ciphertext="damaged")
+    KeyCanary.objects.filter(key_id=key_id(started)).update(ciphertext="damaged")
     assert canary.verdict() is Verdict.OK
+    assert canary.may_seal()
+
+
+@pytest.mark.security(85, 86)
+def test_a_primary_that_does_not_open_its_own_canary_seals_nothing_and_codes_are_checked(started, settings, logged):
+    settings.MFA_ENCRYPTION_KEYS = [new_key(), started]
+    canary.ensure()
+    primary = keyring.primary_key_id()
+    KeyCanary.objects.filter(key_id=primary).update(ciphertext="damaged")
+    assert canary.verdict() is Verdict.PRIMARY_UNREADABLE
+    assert canary.ensure() is Verdict.PRIMARY_UNREADABLE
+    assert KeyCanary.objects.get(key_id=primary).ciphertext == "damaged"
+    assert canary.is_healthy()
+    assert not canary.may_seal()
+    assert events(Kind.KEY_CANARY_FAILED)[-1].payload == {"key": primary, "reason": "primary_unreadable"}
+    assert "Nothing new is sealed: the key canary is primary_unreadable" in logged()
+
+
+@pytest.mark.security(86)
+def test_a_new_primary_gets_its_canary_where_it_first_seals(started, settings):
+    settings.MFA_ENCRYPTION_KEYS = [new_key(), started]
+    assert canary.may_seal()
+    assert KeyCanary.objects.filter(key_id=keyring.primary_key_id()).exists()
+
+
+@pytest.mark.security(86)
+def test_a_retired_primary_seals_nothing_although_the_process_remembers_it_as_good(started):
+    assert canary.is_healthy()
+    KeyCanary.objects.update(ciphertext="", retired_at=timezone.now())
+    assert canary.is_healthy()
+    assert not canary.may_seal()
 
 
 @pytest.mark.security(86)

@@ -312,7 +312,7 @@ def test_no_message_shows_a_key_and_every_one_says_what_to_do(settings):
         assert isinstance(message, Error | Warning)
         assert message.hint
         assert not any(key in str(message) for key in keys)
-    of_the_database = {"accounts.W004", "accounts.W005", "accounts.E016", "accounts.E017", "accounts.E018"}
+    of_the_database = {"accounts.W004", "accounts.W005", *(f"accounts.E0{number}" for number in range(16, 20))}
     assert {message.id for message in messages} == numbers_in_the_source() - of_the_database
 
 
@@ -345,7 +345,7 @@ def test_a_platform_administrator_outside_the_default_tenant_is_warned_of():
 def of_keys() -> list[str]:
     """What the database has to say about the keys, by number."""
     messages = run_checks(tags=["database"], databases=["default"])
-    keys = ("accounts.E016", "accounts.E017", "accounts.E018", "accounts.W005")
+    keys = ("accounts.E016", "accounts.E017", "accounts.E018", "accounts.E019", "accounts.W005")
     assert all(message.hint for message in messages)
     return [message.id for message in messages if message.id in keys]
 
@@ -388,6 +388,16 @@ def test_comparing_keys_outside_a_transaction_begins_none_that_would_wait_for_wr
     with django_assert_max_num_queries(20) as asked:
         checks.check_keys_in_use(databases=["default"])
     assert {query["sql"].split()[0] for query in asked} == {"SELECT"}
+
+
+@pytest.mark.django_db
+@pytest.mark.security(86)
+def test_a_primary_that_does_not_open_its_own_canary_is_an_error(settings):
+    KeyCanary.objects.all().delete()
+    canary.ensure()
+    primary = add_key(settings)
+    KeyCanary.objects.filter(key_id=primary).update(ciphertext="damaged")
+    assert of_keys() == ["accounts.E019"]
 
 
 @pytest.mark.django_db

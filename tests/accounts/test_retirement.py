@@ -2,15 +2,31 @@
 
 import pytest
 from cryptography.fernet import Fernet
+from django.utils import timezone
 
 from accounts import canary, keyring
+from accounts.authenticators import totp
 from accounts.canary import Verdict
-from accounts.flows import retirement
+from accounts.errors import SecretsUnavailable
+from accounts.flows import enrolment, retirement
 from accounts.key_errors import KeyStillNeeded, NoSuchKey, WrongKeys
-from accounts.models import Binding, KeyCanary
+from accounts.models import Binding, KeyCanary, PendingEnrolment
 from audit.kinds import Kind
-from tests.accounts.sealed_scene import add_key, apps, damage, events, everybody_gets_in, new_key, rotate, stored
+from tests.accounts.sealed_scene import (
+    add_key,
+    apps,
+    damage,
+    events,
+    everybody_gets_in,
+    id_of,
+    new_key,
+    rotate,
+    sign_in,
+    stored,
+    under,
+)
 from tests.accounts.test_mfa_keys import Answer
+from tests.factories import UserFactory, session_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(86)]
 
@@ -84,6 +100,39 @@ def test_a_retired_key_in_front_again_is_a_wrong_key_and_seals_nothing(settings)
     assert not canary.is_healthy()
     settings.MFA_ENCRYPTION_KEYS = [old_key]
     assert canary.verdict() is Verdict.UNREADABLE
+
+
+def test_a_process_that_was_not_restarted_seals_no_app_under_a_retired_key(settings):
+    begun, fresh = UserFactory(), UserFactory()
+    session = session_of(begun)
+    old = settings.MFA_ENCRYPTION_KEYS
+    add_key(settings)
+    secret = enrolment.begin_totp(begun, session)
+    retirement.retire(id_of(old[0]))
+    settings.MFA_ENCRYPTION_KEYS = [*old, *settings.MFA_ENCRYPTION_KEYS[:1]]
+    settings_of_old = canary._Observation(tuple(settings.MFA_ENCRYPTION_KEYS), Verdict.OK, 0.0)
+    with pytest.MonkeyPatch.context() as memory:
+        memory.setattr(canary, "_last", settings_of_old)
+        assert canary.is_healthy()
+        with pytest.raises(SecretsUnavailable):
+            enrolment.begin_totp(fresh, session_of(fresh))
+        with pytest.raises(SecretsUnavailable):
+            enrolment.confirm_totp(begun, session, totp.code_at(secret, totp.step_at(timezone.now())))
+    assert not Binding.objects.exists()
+    assert PendingEnrolment.objects.get().sealed_under != id_of(old[0])
+
+
+@pytest.mark.parametrize("word", ["rotate", "adopt", "retire"])
+def test_under_a_primary_that_does_not_open_its_own_canary_nothing_is_begun(settings, word):
+    settings.MFA_ADOPT_FOREIGN_SECRETS = True
+    people = apps(2)
+    old = keyring.primary_key_id()
+    KeyCanary.objects.filter(key_id=add_key(settings)).update(ciphertext="damaged")
+    answer = Answer(word, *([old] if word == "retire" else []))
+    assert (answer.code, under(people)) == (2, {old})
+    assert "The key canary is primary_unreadable" in answer.err
+    person, secret = next(iter(people.items()))
+    sign_in(person, secret)
 
 
 def test_the_command_retires_and_says_what_comes_next(settings):

@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings as site
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from accounts import crew, keyring
+from accounts import canary, crew, keyring
 from accounts.authenticators import totp
-from accounts.flows import enrolment, removal, rotation
+from accounts.flows import enrolment, removal, retirement, rotation
 from accounts.flows.key_work import Report
-from accounts.key_errors import KeyWorkFailed
+from accounts.key_errors import KeyStillNeeded, KeyWorkFailed
 from accounts.models import Binding, User
 from accounts.sealed import TOTP
 from audit.kinds import Kind
@@ -303,8 +303,6 @@ def test_rows_that_somebody_holds_are_met_again_later(settings):
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        from django.db import transaction
-
         close_old_connections()
         with transaction.atomic():
             list(Binding.objects.select_for_update().filter(person__in=list(secrets)[:2]))
@@ -319,6 +317,28 @@ def test_rows_that_somebody_holds_are_met_again_later(settings):
     report, _steps = rotate(size=2)
     holder.join()
     assert (report.done, report.left, under(secrets)) == (6, 0, {primary})
+
+
+def test_what_is_being_sealed_under_a_key_at_that_moment_keeps_it_from_being_retired(settings):
+    person, old = UserFactory(), keyring.primary_key_id()
+    sealed = threading.Event()
+
+    def enrol_on_a_machine_that_was_not_restarted() -> None:
+        close_old_connections()
+        with transaction.atomic():
+            enrolment.begin_totp(person, session_of(person))
+            sealed.set()
+            wait_for(lambda: bool(ask("SELECT 1 FROM pg_locks WHERE NOT granted")))
+        connection.close()
+
+    other = threading.Thread(target=enrol_on_a_machine_that_was_not_restarted)
+    other.start()
+    assert sealed.wait(PATIENCE)
+    add_key(settings)
+    with pytest.raises(KeyStillNeeded, match="1 rows need it"):
+        retirement.retire(old)
+    other.join()
+    assert old not in canary.retired()
 
 
 def test_what_people_do_meanwhile_wins_and_nothing_comes_back(settings):

@@ -41,7 +41,7 @@ class Batch:
     def row(self, number: int) -> Row:
         """One of them, as a row."""
         key, owner = UUID(self.keys[number]), UUID(self.owners[number])
-        return Row(key, owner, self.stored[number] or None, self.stated[number])
+        return Row(key, owner, self.stored[number] or None, self.stated[number], self.homes[number])
 
     def frames(self, place: Place) -> list[bytes]:
         """What each secret has to begin with (`keyring.frames_of`)."""
@@ -74,12 +74,12 @@ class Changes:
 class NotWritten(Exception):
     """A row that was just written does not read back as what was written: the database, or a trigger, changed it."""
 
-    def __init__(self, place: str, row: str) -> None:
-        super().__init__(place, row)
-        self.place, self.row = place, row
+    def __init__(self, place: str, row: str, table: str) -> None:
+        super().__init__(place, row, table)
+        self.place, self.row, self.table = place, row, table
 
     def __str__(self) -> str:
-        return f"{self.place}: row {self.row} does not read back as it was written"
+        return f"{self.place}: row {self.row} of {self.table} does not read back as it was written"
 
 
 def hold(place: Place, rows: "QuerySet[Any]", *, after: str | None, size: int = BATCH) -> Batch:
@@ -88,7 +88,7 @@ def hold(place: Place, rows: "QuerySet[Any]", *, after: str | None, size: int = 
     In the order in which the ciphertexts stand, after the one that `after` is the home of. What others hold is left
     out (PostgreSQL).
     """
-    home = _home(place)
+    home = place.home_key
     taken = reachable(place, rows).select_for_update(skip_locked=True)
     if after is not None:
         taken = _beyond(place, taken.filter(**{f"{home}__gt": after}), after)
@@ -134,14 +134,14 @@ def require_written(ring: KeyRing, place: Place, changes: Changes, written: set[
     if not written:
         return
     ours = changes.those([home in written for home in changes.homes])
-    rows = _among(place, ours.homes).order_by(_home(place))
-    homes, stored, stated = _columns(rows, _home(place), "stored", place.key_id)
+    rows = _among(place, ours.homes).order_by(place.home_key)
+    homes, stored, stated = _columns(rows, place.home_key, "stored", place.key_id)
     if not (homes == ours.homes and stored == ours.new and set(stated) == {ring.primary_id}):
         _require_same(place, ours, ring.primary_id, dict(zip(homes, zip(stored, stated, strict=True), strict=True)))
     with _computing:
         for key, ciphertext, secret in zip(ours.keys, ours.new, ours.secrets, strict=True):
             if not _opens_to(ring, ciphertext, secret):
-                raise NotWritten(place.label, key)
+                raise NotWritten(place.label, key, place.model._meta.db_table)
 
 
 def _opens_to(ring: KeyRing, ciphertext: str, secret: bytes) -> bool:
@@ -155,7 +155,7 @@ def _require_same(place: Place, ours: Changes, key_id: str, found: dict[str, tup
     """Raise NotWritten for the first row that was `found` otherwise, or not at all."""
     for key, home, new in zip(ours.keys, ours.homes, ours.new, strict=True):
         if found.get(home) != (new, key_id):
-            raise NotWritten(place.label, key)
+            raise NotWritten(place.label, key, place.model._meta.db_table)
 
 
 def _bytes_of(ids: Iterable[str]) -> bytes:
@@ -206,7 +206,7 @@ def _among(place: Place, homes: Iterable[str]) -> "QuerySet[Any]":
     """
     rows = place.rows()
     if connection.vendor != "postgresql":
-        chosen: QuerySet[Any] = rows.filter(**{f"{_home(place)}__in": list(homes)})
+        chosen: QuerySet[Any] = rows.filter(**{f"{place.home_key}__in": list(homes)})
         return chosen
     wanted = "{table}.{home_column} IN (SELECT unnest({homes}))".format(**_names(place))
     return rows.extra(where=[wanted], params=[",".join(homes)])  # noqa: S610  # nosec B610 (names of our own models)
@@ -251,7 +251,7 @@ def _names(place: Place) -> dict[str, str]:
     column = place.ciphertext if place.beside is None else place.beside[1]
     return {
         "table": _quoted(place.model._meta.db_table),
-        "home_column": _column(place.model, _home(place)),
+        "home_column": _column(place.model, place.home_key),
         "texts": "string_to_array(%s, ',')",
         "key_id": _column(place.model, place.key_id),
         "home": _quoted(place.home._meta.db_table),
@@ -268,11 +268,6 @@ def _column(model: type[Model], name: str) -> str:
 
 def _quoted(name: str) -> str:
     return connection.ops.quote_name(name)
-
-
-def _home(place: Place) -> str:
-    """The name of the column with the key of the row in which the ciphertext stands."""
-    return "pk" if place.beside is None else f"{place.beside[0]}_id"
 
 
 def _write_one(place: Place, key: str, home: str, old: str, new: str, *, key_id: str) -> bool:

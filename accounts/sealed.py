@@ -84,6 +84,11 @@ class Place:
             return self.model
         return self.model._meta.get_field(self.beside[0]).related_model  # type: ignore[return-value]
 
+    @property
+    def home_key(self) -> str:
+        """The name of the column with the key of that row."""
+        return "pk" if self.beside is None else f"{self.beside[0]}_id"
+
     def _expression(self) -> Combinable:
         if self.beside is None:
             return F(self.ciphertext)

@@ -18,16 +18,21 @@ BATCH: Final = 2000  # rows: a sign-in may have to wait as long as one batch tak
 
 
 class Row(NamedTuple):
-    """One sealed row; `stated` is the key id beside the ciphertext."""
+    """One sealed row; `stated` is the key id beside the ciphertext, `home` the key of the row in which that stands."""
 
     pk: UUID
     owner: UUID
     stored: str | None
     stated: str
+    home: object = None
 
 
 class Fault(NamedTuple):
-    """One row that does not open: where, whose, under which key, and why; never what it holds."""
+    """One row that does not open: where, whose, under which key, and why; never what it holds.
+
+    `row` is a key of `table`: of the row that the secret is sealed for, by which the record names an authenticator too.
+    `home` says where the ciphertext stands, if that is a row of another table, as "table key".
+    """
 
     place: str
     table: str
@@ -35,6 +40,7 @@ class Fault(NamedTuple):
     owner: str
     key_id: str
     reason: str
+    home: str = ""
 
 
 def not_under(place: Place, key_id: str) -> "QuerySet[Any]":
@@ -63,7 +69,7 @@ def read(place: Place, rows: "QuerySet[Any]", *, after: UUID | None, size: int =
     """The next `size` of these rows in the order of their keys."""
     if after is not None:
         rows = rows.filter(pk__gt=after)
-    found = rows.order_by("pk").values_list("pk", place.owner, "stored", place.key_id)[:size]
+    found = rows.order_by("pk").values_list("pk", place.owner, "stored", place.key_id, place.home_key)[:size]
     return [Row._make(values) for values in found]
 
 
@@ -91,4 +97,5 @@ def fault_of(place: Place, row: Row, error: UnreadableSecret) -> Fault:
 def fault(place: Place, row: Row, reason: str, key_id: str = "") -> Fault:
     """A report of one row. The key is the one that the ciphertext names, else the one in the column."""
     named = key_id or key_id_of(row.stored or "") or (row.stated if KEY_ID.fullmatch(row.stated) else "")
-    return Fault(place.label, place.home._meta.db_table, str(row.pk), str(row.owner), named, str(reason))
+    home = f"{place.home._meta.db_table} {row.home}" if place.beside and row.home else ""
+    return Fault(place.label, place.model._meta.db_table, str(row.pk), str(row.owner), named, str(reason), home)

@@ -193,7 +193,7 @@ def _bind_codes(binding: Binding, row: Authenticator, secrets: list[str]) -> boo
     emptied = Authenticator.objects.filter(pk=row.pk, binding=binding.pk, data={}).exists()
     kept = RecoveryCode.objects.filter(binding=binding.pk, weak=True, used_at=None)
     if not emptied or sorted(kept.values_list("digest", flat=True)) != sorted(digests):
-        raise NotWritten(IN_ALLAUTH, str(row.pk))
+        raise NotWritten(IN_ALLAUTH, str(row.pk), row._meta.db_table)
     return True
 
 

@@ -7,13 +7,15 @@ from io import StringIO
 import pytest
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
+from django.apps import apps as installed
 from django.core.management import CommandError, call_command
 
 from accounts import canary, keyring
-from accounts.flows import key_work
-from accounts.models import Binding, KeyCanary
+from accounts.flows import enrolment, key_work
+from accounts.models import Binding, KeyCanary, PendingEnrolment
 from audit.kinds import Kind
 from tests.accounts.sealed_scene import add_key, apps, damage, events, id_of, new_key, rotate, stored, under
+from tests.factories import UserFactory, session_of
 
 pytestmark = pytest.mark.django_db
 
@@ -150,14 +152,35 @@ def test_verify_opens_every_row_and_reports_each_that_does_not(settings):
     answer = Answer("verify")
     assert answer.code == 1
     assert "2 opened, 3 did not" in answer.out
-    assert f"row {copied.pk} of mfa_authenticator, owner {secrets[0].pk}" in answer.err
+    where = f"row {copied.pk} of accounts_binding (ciphertext in mfa_authenticator {copied.authenticator_id})"
+    assert f"{where}, owner {secrets[0].pk}" in answer.err
     assert f"row {plain.pk}" in answer.err
     assert "misfiled" in answer.err
     assert "JBSWY3DP" not in answer.err + answer.out
     assert len(events(Kind.KEY_SECRET_UNREADABLE)) == 3
     document = Answer("verify", "--json").json
     assert {fault["reason"] for fault in document["faults"]} == {"wrong_context", "foreign", "misfiled"}
-    assert set(document["faults"][0]) == {"place", "table", "row", "owner", "key_id", "reason"}
+    assert set(document["faults"][0]) == {"place", "table", "row", "owner", "key_id", "reason", "home"}
+
+
+@pytest.mark.security(86)
+@pytest.mark.parametrize("word", ["verify", "rotate"])
+def test_a_row_that_is_told_is_found_in_the_table_that_is_told(settings, word):
+    tables = {model._meta.db_table: model for model in installed.get_models()}
+    pending, person, stranger = UserFactory(), *apps(2)
+    enrolment.begin_totp(pending, session_of(pending))
+    PendingEnrolment.objects.update(sealed="")
+    damage(person, "")
+    Binding.objects.filter(person=stranger).delete()
+    add_key(settings)
+    faults = Answer(word, "--json").json["faults"]
+    told = [(fault["table"], fault["row"]) for fault in faults]
+    assert {table for table, _row in told} >= {"accounts_binding", "accounts_pendingenrolment"}
+    assert all(tables[table].objects.filter(pk=row).exists() for table, row in told)
+    homes = [fault["home"].split() for fault in faults if fault["home"]]
+    assert [(table, tables[table].objects.get(pk=row).user) for table, row in homes] == [("mfa_authenticator", person)]
+    alarms = [event.payload for event in events(Kind.KEY_SECRET_UNREADABLE)]
+    assert {(alarm["table"], alarm["row"]) for alarm in alarms} == set(told)
 
 
 def test_verify_reports_what_nothing_of_ours_takes_care_of(settings):
@@ -224,7 +247,7 @@ def test_wrong_arguments_are_refused(number):
 def test_the_same_row_is_told_once_however_often_it_is_met():
     [person] = apps(1)
     binding = damage(person, "")
-    fault = key_work.Fault("apps", "mfa_authenticator", str(binding.pk), str(person.pk), "", "malformed")
+    fault = key_work.Fault("apps", "accounts_binding", str(binding.pk), str(person.pk), "", "malformed")
     report = key_work.Report()
     told = [report.add(key_work.Step("apps", 0, (fault,))).faults for _ in range(3)]
     assert told == [(fault,), (), ()]

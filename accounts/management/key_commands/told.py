@@ -52,7 +52,8 @@ def say_faults(command: BaseCommand, faults: Iterable[Fault]) -> None:
     """One line for each row that does not open."""
     for one in faults:
         under = f" under {one.key_id}" if one.key_id else ""
-        words = f"{one.place}: row {one.row} of {one.table}, owner {one.owner}{under}: {one.reason}"
+        home = f" (ciphertext in {one.home})" if one.home else ""
+        words = f"{one.place}: row {one.row} of {one.table}{home}, owner {one.owner}{under}: {one.reason}"
         command.stderr.write(words)
 
 

@@ -234,7 +234,7 @@ def _is_retired(key_id: str) -> bool:
     table = connection.ops.quote_name(KeyCanary._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT retired_at FROM {table} WHERE key_id = %s{share}", [key_id])  # noqa: S608
-        return cursor.fetchone() != (None,)
+        return bool(cursor.fetchone() != (None,))
 
 
 def _sealed_under_other_keys() -> bool:

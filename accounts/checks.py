@@ -167,8 +167,8 @@ def _key_faults(ids: tuple[str, ...]) -> Iterator[CheckMessage]:
         hint = "Put the right keys in, the newest first: manage.py mfa_keys status says which the rows need."
         yield Error(message, hint=hint, id="accounts.E016")
     if verdict is canary.Verdict.PRIMARY_UNREADABLE:
-        message = f"In MFA_ENCRYPTION_KEYS, the first key, {primary}, does not open its own canary: nothing new is sealed."
-        hint = "manage.py mfa_keys verify says whether it is that key; see docs/operations.md, A canary that was changed."
+        message = f"In MFA_ENCRYPTION_KEYS, the first key, {primary}, does not open its own canary: it seals nothing."
+        hint = "manage.py mfa_keys verify says whether it is the right key; see docs/operations.md on changed canaries."
         yield Error(message, hint=hint, id="accounts.E019")
     if missing := canary.needed_but_absent():
         message = f"MFA_ENCRYPTION_KEYS lacks keys that stored secrets need: {', '.join(missing)}."

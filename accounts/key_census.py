@@ -6,6 +6,7 @@ so one grouped query tells both. Nothing is opened.
 
 import struct
 from base64 import urlsafe_b64decode
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Left
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Coalesce, Left
 
 from accounts import canary, keyring
 from accounts.keyring import BARE_FERNET_START, KEY_ID, KEY_ID_LENGTH, KeyRing
@@ -58,7 +60,11 @@ class Foreign:
 
     plaintext: int = 0
     bare: int = 0
-    lost: int = 0  # the row beside is gone, or holds nothing
+    lost: int = 0  # the row beside is gone, or holds nothing; of allauth's rows: what nobody can take over
+
+    @property
+    def rows(self) -> int:
+        return self.plaintext + self.bare + self.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +75,10 @@ class KeyUse:
     role: Role
     tallies: Mapping[str, Tally]
     canary: bool | None
-    hint: str = ""
 
     @property
     def rows(self) -> int:
         return sum(tally.rows for tally in self.tallies.values())
-
-    @property
-    def may_retire(self) -> bool:
-        return self.role in {Role.OPENS, Role.GONE} and not self.rows
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Census:
     keys: list[KeyUse] = field(default_factory=list)
     foreign: dict[str, Foreign] = field(default_factory=dict)
     misfiled: dict[str, int] = field(default_factory=dict)  # the column beside names another key than the ciphertext
-    unadopted: dict[str, int] = field(default_factory=dict)  # allauth's rows that no binding of ours takes care of
+    unadopted: dict[str, Foreign] = field(default_factory=dict)  # by type, allauth's rows that have no binding of ours
 
     @property
     def missing(self) -> list[KeyUse]:
@@ -97,9 +98,9 @@ class Census:
     @property
     def is_done(self) -> bool:
         """Whether everything stands under the primary key, in its own place."""
-        strangers = sum(one.plaintext + one.bare + one.lost for one in self.foreign.values())
+        strangers = sum(one.rows for one in (*self.foreign.values(), *self.unadopted.values()))
         elsewhere = sum(key.rows for key in self.keys if key.role is not Role.PRIMARY)
-        return not (strangers or elsewhere or any(self.misfiled.values()) or sum(self.unadopted.values()))
+        return not (strangers or elsewhere or any(self.misfiled.values()))
 
 
 def take() -> Census:
@@ -111,7 +112,7 @@ def take() -> Census:
         for key_id, tally in tallies.items():
             found.setdefault(key_id, {})[place.label] = tally
         census.misfiled[place.label] = misfiled(place).count()
-    census.unadopted = dict(unadopted().values_list("type").annotate(number=Count("pk")).order_by("type"))
+    census.unadopted = count_unadopted()
     census.keys = _keys(found)
     return census
 
@@ -119,18 +120,25 @@ def take() -> Census:
 def count(place: Place) -> tuple[dict[str, Tally], Foreign]:
     """The rows of one place by the id of their key, and those that name none."""
     tallies: dict[str, Tally] = {}
-    plaintext = bare = lost = 0
+    others: Counter[str] = Counter()
     starts = place.rows().annotate(start=Left("stored", START)).order_by().values_list("start")
     for start, rows in starts.annotate(number=Count("pk")).iterator():
-        if not start:
-            lost += rows
-        elif KEY_ID.fullmatch(start[:KEY_ID_LENGTH]) and start[KEY_ID_LENGTH : KEY_ID_LENGTH + 1] == "$":
+        if start and KEY_ID.fullmatch(start[:KEY_ID_LENGTH]) and start[KEY_ID_LENGTH : KEY_ID_LENGTH + 1] == "$":
             tallies.setdefault(start[:KEY_ID_LENGTH], Tally()).add(rows, _sealed_at(start[KEY_ID_LENGTH + 1 :]))
-        elif start.startswith(BARE_FERNET_START):
-            bare += rows
         else:
-            plaintext += rows
-    return tallies, Foreign(plaintext, bare, lost)
+            others[_how_it_stands(start)] += rows
+    return tallies, Foreign(**others)
+
+
+def count_unadopted() -> dict[str, Foreign]:
+    """allauth's own rows by type, told apart by how the first secret of each begins."""
+    kept = [KeyTextTransform("secret", "data"), KeyTextTransform("seed", "data")]
+    first_code = KeyTextTransform(0, KeyTransform("migrated_codes", "data"))
+    starts = unadopted().annotate(start=Left(Coalesce(*kept, first_code), KEY_ID_LENGTH + 1)).order_by("type")
+    found: dict[str, Counter[str]] = {}
+    for kind, start in starts.values_list("type", "start").iterator():
+        found.setdefault(kind, Counter())[_how_it_stands(start or "")] += 1
+    return {kind: Foreign(**counter) for kind, counter in found.items()}
 
 
 def rows_under(key_id: str) -> int:
@@ -161,11 +169,20 @@ def unadopted() -> "QuerySet[Authenticator]":
     return Authenticator.objects.filter(~Exists(taken_over), data__has_any_keys=list(FOREIGN_DATA))
 
 
+def _how_it_stands(start: str | None) -> str:
+    """Which figure of `Foreign` a text belongs to that begins so. One with the mark of a key is nobody's plain text."""
+    if not start or start[KEY_ID_LENGTH : KEY_ID_LENGTH + 1] == "$":
+        return "lost"
+    return "bare" if start.startswith(BARE_FERNET_START) else "plaintext"
+
+
 def _keys(found: Mapping[str, Mapping[str, Tally]]) -> list[KeyUse]:
     ring, canaries, retired = keyring.current(), canary.opened(), canary.retired()
     others = sorted({*found, *canaries, *retired} - set(ring.ids))
     return [
-        _use(key_id, _role(key_id, ring, retired, bool(found.get(key_id))), found.get(key_id, {}), canaries.get(key_id))
+        KeyUse(
+            key_id, _role(key_id, ring, retired, bool(found.get(key_id))), found.get(key_id, {}), canaries.get(key_id)
+        )
         for key_id in (*ring.ids, *others)
     ]
 
@@ -176,20 +193,6 @@ def _role(key_id: str, ring: KeyRing, retired: set[str], is_needed: bool) -> Rol
     if key_id not in ring.ids:
         return Role.MISSING if is_needed else Role.RETIRED if key_id in retired else Role.GONE
     return Role.RETIRED if key_id in retired and not is_needed else Role.OPENS
-
-
-def _use(key_id: str, role: Role, tallies: Mapping[str, Tally], sings: bool | None) -> KeyUse:
-    rows = sum(tally.rows for tally in tallies.values())
-    hints = {
-        Role.PRIMARY: "It seals what is new.",
-        Role.OPENS: f"{rows} rows need it: run mfa_keys rotate."
-        if rows
-        else "Nothing needs it: mfa_keys retire may go on.",
-        Role.MISSING: f"{rows} rows need it: put it back, last in the list.",
-        Role.RETIRED: "Nothing needs it: take it out of MFA_ENCRYPTION_KEYS, where it still stands.",
-        Role.GONE: "Nothing needs it: mfa_keys retire makes sure that it never seals again.",
-    }
-    return KeyUse(key_id, role, tallies, sings, hints[role])
 
 
 def _sealed_at(start: str) -> datetime | None:

@@ -60,6 +60,8 @@ class ForeignSecretsClosed(KeyWorkRefused):
 class KeyWorkFailed(Exception):
     """Work on keys broke off. What was done is done; running it again does the rest."""
 
+    code: ClassVar[str] = "broke_off"
+
     def __init__(self, reason: str) -> None:
         super().__init__(f"It broke off: {reason}. What was done is done; run the same command again for the rest.")
         self.reason = reason

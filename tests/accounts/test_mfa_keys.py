@@ -8,10 +8,13 @@ import pytest
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
 from django.apps import apps as installed
-from django.core.management import CommandError, call_command
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import OperationalError
 
 from accounts import canary, keyring
 from accounts.flows import enrolment, key_work
+from accounts.management.commands.mfa_keys import WORDS
+from accounts.management.key_commands import told
 from accounts.models import Binding, KeyCanary, PendingEnrolment
 from audit.kinds import Kind
 from tests.accounts.sealed_scene import add_key, apps, damage, events, id_of, new_key, rotate, stored, under
@@ -52,6 +55,8 @@ def test_a_new_key_is_printed_with_where_to_put_it_and_logged_nowhere(caplog, se
     assert key not in settings.MFA_ENCRYPTION_KEYS
     made = Answer("generate", "--json").json
     assert made["id"] == id_of(made["key"])
+    assert "MFA_ENCRYPTION_KEYS=<new key>,<old keys>" in made["where_to_put_it"].values()
+    assert "mfa_keys rotate" in made["then"]
 
 
 def test_a_key_can_be_made_while_there_is_none(settings):
@@ -60,14 +65,14 @@ def test_a_key_can_be_made_while_there_is_none(settings):
 
 
 def test_every_word_has_help_with_examples(capsys):
-    for word in ("generate", "status", "rotate", "verify"):
+    for word in WORDS:
         with pytest.raises(SystemExit) as end:
             call_command("mfa_keys", word, "--help")
         assert end.value.code == 0
-        told = capsys.readouterr().out
-        assert "Examples:" in told
-        assert "Exit codes:" in told
-        assert "--json" in told
+        shown = capsys.readouterr().out
+        assert "Examples:" in shown
+        assert "Exit codes:" in shown
+        assert "--json" in shown
 
 
 @pytest.mark.security(86)
@@ -125,12 +130,67 @@ def test_status_counts_what_another_site_left_and_shows_none_of_it(settings):
         "1  authenticator apps are bare Fernet tokens",
         "1  authenticator apps hold nothing",
         "1  authenticator apps name another key",
-        "1  allauth's totp wait for mfa_keys adopt",
+        "1  allauth's totp wait for mfa_keys adopt: 0 in plain text, 0 as bare Fernet tokens",
     ):
         assert words in answer.out
     assert answer.code == 1
     assert "JBSWY3DP" not in answer.out + Answer("status", "--json").out
     assert bare not in answer.out
+
+
+@pytest.mark.parametrize("database", ["any", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_status_tells_plain_text_and_bare_tokens_apart_among_allauths_own_rows(settings, database):
+    bare = Fernet(settings.MFA_ENCRYPTION_KEYS[0]).encrypt(b"JBSWY3DPEHPK3PXP").decode()
+    plain = "JBSWY3DPEHPK3PXP"
+    kept = {
+        "totp": [{"secret": plain}, {"secret": bare}, {"secret": plain}],
+        "recovery_codes": [{"seed": bare, "used_mask": 0}, {"migrated_codes": [plain, plain]}, {"migrated_codes": []}],
+    }
+    people = list(apps(3))
+    Binding.objects.all().delete()
+    Authenticator.objects.all().delete()
+    for kind, documents in kept.items():
+        rows = zip(people, documents, strict=True)
+        Authenticator.objects.bulk_create(Authenticator(user=who, type=kind, data=data) for who, data in rows)
+    document = (answer := Answer("status", "--json")).json
+    assert document["not_adopted"] == {"recovery_codes": 3, "totp": 3}
+    assert document["foreign"]["allauth's totp"] == {"plaintext": 2, "bare": 1, "lost": 0}
+    assert document["foreign"]["allauth's recovery_codes"] == {"plaintext": 1, "bare": 1, "lost": 1}
+    assert "3  allauth's totp wait for mfa_keys adopt: 2 in plain text, 1 as bare" in Answer("status").out
+    assert (answer.code, document["done"]) == (1, False)
+    assert "JBSWY3DP" not in answer.out
+
+
+@pytest.mark.security(86)
+@pytest.mark.parametrize("hindrance", ["column", "another site", "order", "canary"])
+def test_status_says_that_a_key_may_go_if_and_only_if_retire_lets_it(settings, hindrance):
+    people = list(apps(2))
+    old = keyring.primary_key_id()
+    primary = add_key(settings)
+    rotate()
+    assert may_go(old)
+    assert Answer("retire", old, "--dry-run").code == 0
+    if hindrance == "column":
+        Binding.objects.filter(person=people[0]).update(sealed_under=old)
+    elif hindrance == "another site":
+        damage(people[0], "JBSWY3DPEHPK3PXP")
+        Binding.objects.filter(person=people[1]).delete()
+        Authenticator.objects.filter(user=people[1]).update(data={"secret": "JBSWY3DPEHPK3PXP"})
+    elif hindrance == "order":
+        settings.MFA_ENCRYPTION_KEYS = settings.MFA_ENCRYPTION_KEYS[::-1]
+        old = primary
+        rotate(backwards=True)
+    else:
+        KeyCanary.objects.filter(key_id=primary).update(ciphertext="damaged")
+    refusal = Answer("retire", old, "--dry-run")
+    assert (refusal.code, may_go(old)) == (2, False)
+    [key] = [key for key in Answer("status", "--json").json["keys"] if key["id"] == old]
+    assert key["why_not"] == refusal.err
+    assert f"Not to be retired yet: {refusal.err}" in Answer("status").out
+
+
+def may_go(key_id: str) -> bool:
+    return {key["id"]: key["may_retire"] for key in Answer("status", "--json").json["keys"]}[key_id]
 
 
 def test_status_of_a_wrong_key_says_so_and_changes_nothing(settings):
@@ -174,13 +234,13 @@ def test_a_row_that_is_told_is_found_in_the_table_that_is_told(settings, word):
     Binding.objects.filter(person=stranger).delete()
     add_key(settings)
     faults = Answer(word, "--json").json["faults"]
-    told = [(fault["table"], fault["row"]) for fault in faults]
-    assert {table for table, _row in told} >= {"accounts_binding", "accounts_pendingenrolment"}
-    assert all(tables[table].objects.filter(pk=row).exists() for table, row in told)
+    named = [(fault["table"], fault["row"]) for fault in faults]
+    assert {table for table, _row in named} >= {"accounts_binding", "accounts_pendingenrolment"}
+    assert all(tables[table].objects.filter(pk=row).exists() for table, row in named)
     homes = [fault["home"].split() for fault in faults if fault["home"]]
     assert [(table, tables[table].objects.get(pk=row).user) for table, row in homes] == [("mfa_authenticator", person)]
     alarms = [event.payload for event in events(Kind.KEY_SECRET_UNREADABLE)]
-    assert {(alarm["table"], alarm["row"]) for alarm in alarms} == set(told)
+    assert {(alarm["table"], alarm["row"]) for alarm in alarms} == set(named)
 
 
 def test_verify_reports_what_nothing_of_ours_takes_care_of(settings):
@@ -244,12 +304,59 @@ def test_wrong_arguments_are_refused(number):
         call_command("mfa_keys", "rotate", "--workers", number)
 
 
+@pytest.mark.parametrize("words", [["status"], ["retire", "deadbeef"], ["rotate"], ["adopt"], ["verify"]])
+def test_a_refusal_is_told_in_json_too(settings, words):
+    settings.MFA_ENCRYPTION_KEYS = ["nonsense"] if words[0] in {"status", "verify"} else [new_key()]
+    answer = Answer(*words, "--json")
+    assert answer.code == 2
+    codes = {"adopt": "foreign_secrets_closed", "status": "misconfigured_keys", "verify": "misconfigured_keys"}
+    assert answer.json["error"] == {"code": codes.get(words[0], "wrong_keys"), "message": answer.err}
+
+
+@pytest.mark.parametrize("word", ["rotate", "verify"])
+def test_what_was_found_before_it_broke_off_is_told_in_json(settings, monkeypatch, word):
+    [person] = apps(1)
+    damage(person, "")
+    add_key(settings)
+
+    steps = [key_work.Step("apps", 3, (fault_of(person),))]
+    broken = {"rotate": "accounts.flows.rotation._steps", "verify": "accounts.flows.secret_check._not_adopted"}[word]
+
+    def breaks_off(*args):
+        yield from steps if word == "rotate" else ()
+        raise OperationalError("the connection is gone")
+
+    monkeypatch.setattr(broken, breaks_off)
+    answer = Answer(word, "--json")
+    assert answer.code == 3
+    document = answer.json
+    assert document["error"]["code"] == {"rotate": "broke_off", "verify": "database_failed"}[word]
+    assert [fault["owner"] for fault in document["faults"]] == [str(person.pk)]
+    assert (document["unreadable"], "left" in document) == (1, False)
+
+
+def test_in_json_every_row_that_does_not_open_is_told_however_many_there_are():
+    command, report, number = BaseCommand(stdout=StringIO()), key_work.Report(unreadable=key_work.ALARMS), 10_050
+    faults = tuple(key_work.Fault("apps", "t", str(one), "", "", "malformed") for one in range(number))
+    answer = told.Answer(command, in_json=True)
+    answer.follow((report.add(key_work.Step("apps", 0, (one,))) for one in faults), report)
+    answer.tell(told.counted(report), "words for people")
+    document = json.loads(command.stdout._out.getvalue())
+    assert [fault["row"] for fault in document["faults"]] == [fault.row for fault in faults]
+    assert document["unreadable"] == key_work.ALARMS + number
+
+
+def fault_of(person) -> key_work.Fault:
+    binding = Binding.objects.get(person=person)
+    return key_work.Fault("apps", "accounts_binding", str(binding.pk), str(person.pk), "", "malformed")
+
+
 def test_the_same_row_is_told_once_however_often_it_is_met():
     [person] = apps(1)
     binding = damage(person, "")
     fault = key_work.Fault("apps", "accounts_binding", str(binding.pk), str(person.pk), "", "malformed")
     report = key_work.Report()
-    told = [report.add(key_work.Step("apps", 0, (fault,))).faults for _ in range(3)]
-    assert told == [(fault,), (), ()]
+    new = [report.add(key_work.Step("apps", 0, (fault,))).faults for _ in range(3)]
+    assert new == [(fault,), (), ()]
     assert report.unreadable == 1
     assert len(events(Kind.KEY_SECRET_UNREADABLE)) == 1

@@ -5,7 +5,6 @@ from textwrap import fill
 from types import ModuleType
 from typing import Any, Final
 
-from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 
 from accounts.flows.key_work import INTERRUPTED
@@ -45,16 +44,21 @@ class Command(AnsweringCommand):
             module.add_arguments(word)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        answer = told.Answer(self, in_json=options["json"])
         try:
             with ending.orderly():
-                code = WORDS[options["word"]].run(self, options)
-        except (KeyWorkRefused, MisconfiguredKeys) as refusal:
-            raise CommandError(str(refusal), returncode=told.REFUSED) from refusal
+                code = WORDS[options["word"]].run(answer, options)
+        except KeyWorkRefused as refusal:
+            raise answer.failure(refusal.code, str(refusal), returncode=told.REFUSED) from refusal
+        except MisconfiguredKeys as refusal:
+            raise answer.failure("misconfigured_keys", str(refusal), returncode=told.REFUSED) from refusal
         except KeyWorkFailed as failure:
-            raise CommandError(str(failure), returncode=told.FAILED) from failure
+            raise answer.failure(failure.code, str(failure), returncode=told.FAILED) from failure
         except KeyboardInterrupt as end:
-            raise CommandError(str(KeyWorkFailed(INTERRUPTED)), returncode=told.FAILED) from end
+            ended = KeyWorkFailed(INTERRUPTED)
+            raise answer.failure(ended.code, str(ended), returncode=told.FAILED) from end
         except AnyDatabaseError as error:
-            raise CommandError(f"The database failed: {type(error).__name__}.", returncode=told.FAILED) from error
+            words = f"The database failed: {type(error).__name__}."
+            raise answer.failure("database_failed", words, returncode=told.FAILED) from error
         if code:
             raise SystemExit(code)

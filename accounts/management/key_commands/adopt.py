@@ -3,8 +3,6 @@
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand
-
 from accounts.flows import adoption
 from accounts.flows.adoption import Shape
 from accounts.flows.key_work import Report
@@ -28,14 +26,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--digits", type=within(6, 20), default=8, metavar="N", help="its MFA_RECOVERY_CODE_DIGITS (8)")
 
 
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
+def run(answer: told.Answer, options: dict[str, Any]) -> int:
     """Well when everything was taken over, or could be."""
     report, shape = Report(), Shape(options["codes"], options["digits"])
     work = adoption.preview if options["dry_run"] else adoption.adopt
-    faults = told.follow(command, work(report, shape=shape), report, quiet=options["json"])
-    if options["json"]:
-        told.say_json(command, told.counted(report) | {"faults": [one._asdict() for one in faults]})
-    else:
-        would = "can be" if options["dry_run"] else "were"
-        command.stdout.write(f"{report.done} {would} taken over, {report.unreadable} cannot be, {report.left} left")
+    answer.follow(work(report, shape=shape), report)
+    would = "can be" if options["dry_run"] else "were"
+    words = f"{report.done} {would} taken over, {report.unreadable} cannot be, {report.left} left"
+    answer.tell(told.counted(report), words)
     return told.LEFT if report.unreadable or (report.left and not options["dry_run"]) else told.DONE

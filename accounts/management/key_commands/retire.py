@@ -3,8 +3,6 @@
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand
-
 from accounts.flows import retirement
 from accounts.management.key_commands import told
 
@@ -21,16 +19,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say whether it may go, and change nothing")
 
 
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
+def run(answer: told.Answer, options: dict[str, Any]) -> int:
     """Well when it is retired, also when it was before."""
     key_id, dry_run = options["key_id"], options["dry_run"]
     is_new = retirement.retire(key_id, dry_run=dry_run)
-    if options["json"]:
-        told.say_json(command, {"key": key_id, "retired": not dry_run or not is_new, "before": not is_new})
-    elif not is_new:
-        command.stdout.write(f"{key_id} was retired before.")
+    if not is_new:
+        words = f"{key_id} was retired before."
     elif dry_run:
-        command.stdout.write(f"Nothing needs {key_id}: it may go.")
+        words = f"Nothing needs {key_id}: it may go."
     else:
-        command.stdout.write(f"{key_id} is retired. Take it out of MFA_ENCRYPTION_KEYS on every machine, and restart.")
+        words = f"{key_id} is retired. Take it out of MFA_ENCRYPTION_KEYS on every machine, and restart."
+    answer.tell({"key": key_id, "retired": not dry_run or not is_new, "before": not is_new}, words)
     return told.DONE

@@ -3,8 +3,6 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand
-
 from accounts.flows import key_work, rotation
 from accounts.flows.key_work import Report
 from accounts.management.key_commands import told
@@ -29,25 +27,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say how many rows there are to do, and change nothing")
 
 
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
+def run(answer: told.Answer, options: dict[str, Any]) -> int:
     """Well when everything stands under the primary key."""
     report = Report()
     if options["dry_run"]:
         key_work.require_right_keys_as_they_are(backwards=options["backwards"])
         report.total = report.left = rotation.remaining()
-        faults = []
-    else:
-        steps = rotation.rotate(
-            report, workers=options["workers"], size=options["batch"], backwards=options["backwards"]
-        )
-        faults = told.follow(command, steps, report, quiet=options["json"])
-    if options["json"]:
-        told.say_json(command, told.counted(report) | {"faults": [one._asdict() for one in faults]})
-    elif options["dry_run"]:
-        command.stdout.write(f"{report.total} rows are not under the first key")
-    else:
-        command.stdout.write(f"{report.done} sealed anew, {report.unreadable} do not open, {report.left} left")
-    return told.DONE if options["dry_run"] or not report.left else told.LEFT
+        answer.tell({"faults": [], **told.counted(report)}, f"{report.total} rows are not under the first key")
+        return told.DONE
+    steps = rotation.rotate(report, workers=options["workers"], size=options["batch"], backwards=options["backwards"])
+    answer.follow(steps, report)
+    words = f"{report.done} sealed anew, {report.unreadable} do not open, {report.left} left"
+    answer.tell(told.counted(report), words)
+    return told.LEFT if report.left else told.DONE
 
 
 def within(least: int, most: int) -> Any:

@@ -3,8 +3,6 @@
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand
-
 from accounts.flows import secret_check
 from accounts.flows.key_work import Report
 from accounts.management.key_commands import told
@@ -19,12 +17,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """None of its own."""
 
 
-def run(command: BaseCommand, options: dict[str, Any]) -> int:
+def run(answer: told.Answer, options: dict[str, Any]) -> int:
     """Well when all of them open."""
     report = Report()
-    faults = told.follow(command, secret_check.verify(report), report, quiet=options["json"])
-    if options["json"]:
-        told.say_json(command, told.counted(report) | {"faults": [one._asdict() for one in faults]})
-    else:
-        command.stdout.write(f"{report.done} opened, {report.unreadable} did not")
+    answer.follow(secret_check.verify(report), report)
+    answer.tell(told.counted(report), f"{report.done} opened, {report.unreadable} did not")
     return told.LEFT if report.unreadable else told.DONE

@@ -104,6 +104,15 @@ def test_a_command_that_cannot_say_how_far_it_is_still_records_its_end(settings)
     assert [one.payload["reason"] for one in recorded] == ["interrupted"]
 
 
+@pytest.fixture
+def in_the_foreground():
+    """Ctrl-C means what it does on a terminal: a shell has what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_told_to_end_records_it_and_says_how_to_go_on(settings, monkeypatch, number):
     apps(3)

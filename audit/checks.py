@@ -49,6 +49,22 @@ def check_checkpoint_keys(app_configs: Sequence[AppConfig] | None, **options: An
     return []
 
 
+def signing_key_in_web_process() -> list[CheckMessage]:
+    """E007 the key that signs checkpoints, where whoever takes over the site finds it.
+
+    Not registered: only a web process knows that it is one (`audit.at_start`), and no command should complain where the
+    key belongs.
+    """
+    if not settings.AUDIT_CHECKPOINT_KEY:
+        return []
+    message = "This web process has AUDIT_CHECKPOINT_KEY; whoever takes over the site can sign a record written anew."
+    hint = (
+        "Take it out of the environment of web processes, make a new pair (manage.py audit_checkpoint --new-key), and "
+        "give it to the process that makes checkpoints alone."
+    )
+    return [Error(message, hint=hint, id="audit.E007")]
+
+
 @register(Tags.security)
 def check_stream(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
     """E006 a stream that there is not."""

@@ -13,7 +13,9 @@ django_application = asgi_application()
 from django.conf import settings  # noqa: E402
 
 from accounts import at_start, canary  # noqa: E402  (their models need the applications loaded)
+from audit.at_start import tell_of_signing_key  # noqa: E402
 
+tell_of_signing_key()
 at_start.tell_of_keys()  # system checks do not run under a web server
 canary.verify_at_start()  # last, because it leaves no connection behind
 

@@ -187,7 +187,7 @@ AUDIT_HMAC_KEYS = env.list("AUDIT_HMAC_KEYS", default=[])
 if single_key := env.str("AUDIT_HMAC_KEY", default=""):
     AUDIT_HMAC_KEYS = [*AUDIT_HMAC_KEYS, single_key]
 
-AUDIT_CHECKPOINT_KEY = env.str("AUDIT_CHECKPOINT_KEY", default="")  # for the process that makes them alone
+AUDIT_CHECKPOINT_KEY = env.str("AUDIT_CHECKPOINT_KEY", default="").strip()  # for the process that makes them alone
 AUDIT_CHECKPOINT_PUBLIC_KEYS = env.list("AUDIT_CHECKPOINT_PUBLIC_KEYS", default=[])
 AUDIT_CHECKPOINT_DIR = env.str("AUDIT_CHECKPOINT_DIR", default="")
 AUDIT_CHECKPOINT_MAIL = env.list("AUDIT_CHECKPOINT_MAIL", default=[])

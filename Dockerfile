@@ -19,7 +19,7 @@ RUN SECRET_KEY=only-for-this-step SITE_URL=https://localhost /srv/venv/bin/pytho
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /srv/gatehouse --shell /usr/sbin/nologin gatehouse \
-    && install --directory --owner 10001 --mode 700 /srv/exports
+    && install --directory --owner 10001 --mode 700 /srv/exports /srv/checkpoints
 WORKDIR /srv/gatehouse
 ENV PATH=/srv/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /srv/venv /srv/venv

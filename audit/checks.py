@@ -1,6 +1,7 @@
 """System checks: without a proper key nothing is recorded, and what is not recorded does not happen."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -76,10 +77,17 @@ def check_stream(app_configs: Sequence[AppConfig] | None, **options: Any) -> lis
 
 @register(Tags.security, deploy=True)
 def check_checkpoints(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
-    """W001 no checkpoints: whoever has the database and the keys can rewrite history; W002 nowhere to keep them."""
+    """W001 no checkpoints: whoever has the database and the keys can rewrite history; W002 nowhere to keep them.
+
+    W003 a place that is no directory: an address is none anywhere, a path is looked at only where checkpoints are made.
+    """
     if not settings.AUDIT_CHECKPOINT_PUBLIC_KEYS:
         return [Warning("Nothing signs where the record stands.", hint=MAKE_PAIR, id="audit.W001")]
     if settings.AUDIT_CHECKPOINT_KEY and not (settings.AUDIT_CHECKPOINT_DIR or settings.AUDIT_CHECKPOINT_MAIL):
         hint = "Set AUDIT_CHECKPOINT_DIR or AUDIT_CHECKPOINT_MAIL."
         return [Warning("Checkpoints are kept nowhere outside the database.", hint=hint, id="audit.W002")]
+    place = settings.AUDIT_CHECKPOINT_DIR
+    if "://" in place or (place and settings.AUDIT_CHECKPOINT_KEY and not Path(place).is_dir()):
+        hint = "Name a directory that exists: mount what is elsewhere, an object store as well."
+        return [Warning("AUDIT_CHECKPOINT_DIR is no directory, so none is made.", hint=hint, id="audit.W003")]
     return []

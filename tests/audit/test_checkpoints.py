@@ -362,6 +362,20 @@ def test_wrong_or_missing_settings_are_told(settings: Any) -> None:
     assert (found.id, "short" in found.msg) == ("audit.E004", False)
 
 
+@pytest.mark.parametrize("name", ["s3://bucket/checkpoints", "nowhere", "a file"])
+def test_a_destination_that_is_no_directory_is_told(
+    settings: Any, directory: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    (directory / "a file").touch()
+    settings.AUDIT_CHECKPOINT_DIR = name if "://" in name else str(directory / name)
+    [found] = check_checkpoints(None)
+    assert (found.id, "mount" in (found.hint or "")) == ("audit.W003", True)
+    with pytest.raises(OSError, match=r"No such file|Not a directory"):
+        checkpoints.make(timezone.now())
+    settings.AUDIT_CHECKPOINT_KEY = ""
+    assert [each.id for each in check_checkpoints(None)] == (["audit.W003"] if "://" in name else [])
+
+
 def test_the_private_key_is_in_no_repr() -> None:
     assert "private" not in repr(statements.signing_key(PRIVATE))
     assert json.loads(statements.sign(statements.signing_key(PRIVATE), number=1, at="", previous="", heads={}))

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -115,14 +114,19 @@ def read_all(directory: Path, keys: Mapping[str, Ed25519PublicKey]) -> Iterator[
         yield found
 
 
-def promised_by(found: Iterable[Statement]) -> dict[UUID, dict[int, str]]:
-    """Which hash each named event has, by chain and number. Raises CheckpointUnsound where two contradict."""
-    promised: dict[UUID, dict[int, str]] = {}
-    for statement in found:
-        for chain, (number, digest) in statement.heads.items():
-            if promised.setdefault(UUID(chain), {}).setdefault(number, digest) != digest:
-                raise CheckpointUnsound(f"checkpoint {statement.number} contradicts an older one about chain {chain}")
-    return promised
+class Reading:
+    """The checkpoints of a directory one after the other, as `read_all` finds them, counted; none is held."""
+
+    def __init__(self, directory: Path, keys: Mapping[str, Ed25519PublicKey]) -> None:
+        self._found = read_all(directory, keys)
+        self.count = 0
+        self.last_at = ""
+
+    def __iter__(self) -> Iterator[Statement]:
+        for each in self._found:
+            self.count += 1
+            self.last_at = each.at
+            yield each
 
 
 def _bytes_of(text: str) -> bytes:

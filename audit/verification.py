@@ -13,7 +13,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from django.db import connections
 from audit import chain, damage, keys, quick, raw_rows, rows
 from audit.chain import Fault
 from audit.damage import Damage, Finding
+from audit.promises import Promises
 from audit.row import Row
 from audit.rows import Head
 
@@ -60,16 +60,13 @@ class Verdict:
     finding: Finding | None
 
 
-Promised = Mapping[UUID, Mapping[int, str]]  # what signed checkpoints say: hashes by number, of each chain
-
-
 def verify(
     chains: Iterable[UUID],
     *,
     since: datetime | None,
     processes: int,
     progress: Callable[[int], object],
-    promised: Promised = MappingProxyType({}),
+    promised: Promises | None = None,
 ) -> Iterator[Verdict]:
     """Look at the chains, in this order. `progress` is told how many events each step looked at.
 
@@ -237,15 +234,15 @@ def _fault_at_end(verdict: Verdict, ends: str) -> Finding | None:
     return None if within else Finding(beyond, Damage.INSERTED)
 
 
-def _broken_promise(verdict: Verdict, promised: Promised) -> Finding | None:
+def _broken_promise(verdict: Verdict, promised: Promises | None) -> Finding | None:
     """The first event that is another than a checkpoint says, or missing though the head does not show it."""
-    chain_id = verdict.head.chain
-    for number, digest in sorted(promised.get(chain_id, {}).items()):
-        stands = rows.hash_of(chain_id, number)
-        if stands is None:
-            return Finding(verdict.head.sequence + 1, Damage.CUT_OFF)
-        if stands != digest:
-            return Finding(number, Damage.REWRITTEN)
+    for page in promised.of(verdict.head.chain) if promised else ():
+        stands = rows.hashes_of(verdict.head.chain, [number for number, _digest in page])
+        for number, digest in page:
+            if number not in stands:
+                return Finding(verdict.head.sequence + 1, Damage.CUT_OFF)
+            if stands[number] != digest:
+                return Finding(number, Damage.REWRITTEN)
     return None
 
 

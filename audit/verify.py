@@ -126,7 +126,7 @@ def _promises(options: Namespace, head: ExportHead) -> dict[int, Promise]:
         return {}
     texts = [text for each in options.public_keys for text in each.split(",") if text]
     try:
-        found = list(statements.read_all(options.checkpoints, statements.public_keys(texts)))
+        found = statements.Reading(options.checkpoints, statements.public_keys(texts))
         promises = promises_about(head.chain, found)
     except KeyMalformed as error:
         raise CannotTell(f"A public key: {error}.") from error
@@ -136,11 +136,10 @@ def _promises(options: Namespace, head: ExportHead) -> dict[int, Promise]:
         raise Tampered(f"Checkpoints were tampered with: {error}.") from error
     except OSError as error:
         raise CannotTell(f"Checkpoints cannot be read: {error.strerror}.") from error
-    if not found:
+    if not found.count:
         raise CannotTell("There is no checkpoint in that directory.")
-    print(
-        f"{len(found)} checkpoints, the last of {found[-1].at}; their signatures are right and none is missing between."
-    )
+    known = f"{found.count} checkpoints, the last of {found.last_at}"
+    print(f"{known}; their signatures are right and none is missing between.")
     return promises
 
 

@@ -291,6 +291,37 @@ def test_history_written_anew_with_the_key_is_found(directory: Path, person: Per
 
 
 @pytest.mark.security(88)
+def test_an_old_promise_that_the_record_breaks_is_found_though_the_newest_holds(
+    directory: Path, person: Person
+) -> None:
+    for _ in range(4):
+        record(Kind.SIGNED_OUT, target=person)
+    key, previous = statements.signing_key(PRIVATE), statements.NONE
+    hashes = [event.hash for event in events_of(person.tenant_id)]
+    for number, place in enumerate(((1, hashes[0]), (2, "0" * 64), (4, hashes[3])), start=1):
+        heads = {str(person.tenant_id): place}
+        text = statements.sign(key, number=number, at="", previous=previous, heads=heads)
+        (directory / f"checkpoint-{number}.json").write_text(text)
+        previous = statements.digest_of(text)
+    code, said = verify(directory)
+    assert code == 1
+    assert f"Tenant {person.tenant_id}: number 2: a signed checkpoint names another event here" in said
+
+
+@pytest.mark.security(88)
+def test_checkpoints_that_contradict_each_other_are_found_for_every_chain(directory: Path, person: Person) -> None:
+    record(Kind.SIGNED_OUT, target=person)
+    key, previous = statements.signing_key(PRIVATE), statements.NONE
+    for number, digest in enumerate(("1" * 64, "2" * 64), start=1):
+        heads = {str(person.tenant_id): (5, digest)}
+        text = statements.sign(key, number=number, at="", previous=previous, heads=heads)
+        (directory / f"checkpoint-{number}.json").write_text(text)
+        previous = statements.digest_of(text)
+    code, said = verify(directory, "--tenant", "platform")
+    assert (code, "checkpoint 2 contradicts an older one" in said) == (1, True)
+
+
+@pytest.mark.security(88)
 def test_checkpoints_that_were_changed_or_taken_away_are_found(directory: Path) -> None:
     for _ in range(3):
         checkpoints.make(timezone.now())

@@ -1,9 +1,11 @@
 """`manage.py audit_verify`: is the record what was recorded?"""
 
 import os
+import sqlite3
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -23,7 +25,8 @@ from audit.errors import CheckpointUnsound, KeyMalformed, NoSuchKey
 from audit.management.answering import AnsweringCommand
 from audit.management.arguments import chain_id
 from audit.models import AuditChain
-from audit.verification import Promised, Verdict, verify
+from audit.promises import Promises
+from audit.verification import Verdict, verify
 
 TAMPERED: Final = 1
 CANNOT_TELL: Final = 3
@@ -62,35 +65,35 @@ class Command(AnsweringCommand):
         try:
             if not keys.by_id():
                 raise CommandError("AUDIT_HMAC_KEYS is empty: seals cannot be checked.", returncode=CANNOT_TELL)
-            promised = self._promised(options["checkpoints"])
-            verdicts = self._look(options["tenant"], options["since"], options["processes"], promised)
+            with closing(Promises()) as promised:
+                self._read(options["checkpoints"], promised)
+                verdicts = self._look(options["tenant"], options["since"], options["processes"], promised)
         except KeyMalformed as error:
             raise CommandError(f"A key in the settings: {error}.", returncode=CANNOT_TELL) from error
         except rows.Unreadable as error:
             raise CommandError(f"The record was tampered with: {error}", returncode=TAMPERED) from error
-        except (AnyDatabaseError, BrokenProcessPool) as error:
+        except (AnyDatabaseError, sqlite3.Error, BrokenProcessPool) as error:
             raise CommandError(f"It broke off: {type(error).__name__}.", returncode=CANNOT_TELL) from error
         self._judge(verdicts, options["since"])
 
-    def _promised(self, directory: Path | None) -> Promised:
-        """What the checkpoints say, and how many they are."""
+    def _read(self, directory: Path | None, promised: Promises) -> None:
+        """Keep what the checkpoints say, and say how many they are."""
         if directory is None:
-            return {}
+            return
         try:
-            found = list(statements.read_all(directory, statements.public_keys(settings.AUDIT_CHECKPOINT_PUBLIC_KEYS)))
-            promised = statements.promised_by(found)
+            found = statements.Reading(directory, statements.public_keys(settings.AUDIT_CHECKPOINT_PUBLIC_KEYS))
+            promised.add(found)
         except NoSuchKey as error:
             raise CommandError(f"Checkpoints: {error}.", returncode=CANNOT_TELL) from error
         except CheckpointUnsound as error:
             raise CommandError(f"Checkpoints were tampered with: {error}.", returncode=TAMPERED) from error
         except OSError as error:
             raise CommandError(f"Checkpoints cannot be read: {error.strerror}.", returncode=CANNOT_TELL) from error
-        if not found:
+        if not found.count:
             raise CommandError(f"There is no checkpoint in {directory}.", returncode=CANNOT_TELL)
-        self.stdout.write(f"{len(found)} checkpoints, the last of {found[-1].at}; what is newer, none vouches for.")
-        return promised
+        self.stdout.write(f"{found.count} checkpoints, the last of {found.last_at}; what is newer, none vouches for.")
 
-    def _look(self, tenant: UUID | None, since: datetime | None, processes: int, promised: Promised) -> "Tally":
+    def _look(self, tenant: UUID | None, since: datetime | None, processes: int, promised: Promises) -> "Tally":
         """Look at the chains, with a bar on a terminal, and say what is wrong above it."""
         console = Console(file=cast(IO[str], self.stdout), soft_wrap=True, markup=False, highlight=False)
         tally = Tally()
@@ -120,13 +123,13 @@ class Command(AnsweringCommand):
             raise CommandError("Whether the record is whole cannot be told.", returncode=CANNOT_TELL)
 
 
-def _everything(promised: Promised) -> Iterator[UUID]:
+def _everything(promised: Promises) -> Iterator[UUID]:
     """Every chain that there is, and those that only checkpoints know any more."""
     seen = set()
     for each in rows.chains():
         seen.add(each)
         yield each
-    yield from sorted(promised.keys() - seen)
+    yield from (each for each in promised.chains() if each not in seen)
 
 
 class Tally:

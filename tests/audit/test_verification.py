@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -20,6 +20,8 @@ from audit.identifiers import moment_of, uuid7
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from audit.models import AuditChain, AuditEvent
+from audit.promises import Promises
+from audit.statements import Statement
 from tests.audit.evidence import Person, events_of
 from tests.audit.lift import lifted
 
@@ -330,6 +332,12 @@ def test_several_processes_find_the_same(person: Person, monkeypatch: pytest.Mon
     chain_id = person.tenant_id
     assert chain_id
     [whole] = verification.verify([chain_id], since=None, processes=2, progress=lambda events: None)
+    with closing(Promises()) as promised:
+        promised.add([Statement(1, "", "", "", {str(chain_id): (9, "0" * 64)}, "")])
+        [broken] = verification.verify(
+            [chain_id], since=None, processes=2, progress=lambda events: None, promised=promised
+        )
+        assert told(broken.finding) == (9, Damage.REWRITTEN)
     with lifted(connection):
         edit(chain_id, 27, outcome="refused")
     [edited] = verification.verify([chain_id], since=None, processes=2, progress=lambda events: None)

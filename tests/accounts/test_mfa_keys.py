@@ -1,6 +1,7 @@
 """`manage.py mfa_keys`: what each word says, with which exit code, and that no secret is among it."""
 
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 
@@ -266,6 +267,37 @@ def test_rotate_says_what_it_did_and_dry_run_changes_nothing(settings):
     assert "authenticator apps: 2 of 3" in answer.out
     assert "3 sealed anew, 0 do not open, 0 left" in answer.out
     assert Answer("rotate", "--json").json == {"total": 0, "done": 0, "unreadable": 0, "left": 0, "faults": []}
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.security(86)
+def test_on_a_terminal_a_bar_shows_how_far_it_is_how_fast_and_how_long_it_takes(settings, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    apps(4)
+    add_key(settings)
+    out = Terminal()
+    call_command("mfa_keys", "rotate", "--batch", "2", stdout=out)
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue()).replace("\r", "\n").splitlines()
+    bars = [line for line in lines if line.startswith("Secrets")]
+    assert any(re.fullmatch(r"Secrets \S+ +4/4 [\d,]+/s \d+:\d\d:\d\d ?", line.rstrip(" ")) for line in bars), bars
+    assert "4 sealed anew, 0 do not open, 0 left" in lines
+    assert not [line for line in lines if line.startswith("authenticator apps:")]
+
+
+@pytest.mark.security(86)
+def test_without_a_terminal_there_is_a_line_for_each_batch_and_no_bar(settings):
+    apps(5)
+    add_key(settings)
+    answer = Answer("rotate", "--batch", "2")
+    *batches, last = answer.out.splitlines()
+    told_of = [re.fullmatch(r"authenticator apps: (\d) of 5, [\d,]+/s", line) for line in batches]
+    assert [found and found[1] for found in told_of] == ["2", "4", "5"]
+    assert last == "5 sealed anew, 0 do not open, 0 left"
+    assert "Secrets" not in answer.out and "\x1b" not in answer.out
 
 
 def test_a_dry_run_with_a_key_nobody_has_seen_yet_leaves_no_canary(settings):

@@ -4,6 +4,7 @@ After each: every row opens or is reported, a second run finishes, and whoever c
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +174,20 @@ def test_two_rotations_at_once_share_the_work_and_do_nothing_twice(settings):
     done = []
     assert in_parallel(2, lambda _: done.append(rotate(size=5)[0].done)) == ["", ""]
     assert sum(done) == 60
+    assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)
+
+
+def test_two_processes_at_once_finish_together_and_neither_reports_a_fault(settings):
+    secrets = apps(60)
+    primary = add_key(settings)
+    with waiting_at(by_key()[0]):
+        both = [Command("rotate", "--batch", "5") for _ in range(2)]
+        wait_for(lambda: len(events(Kind.KEY_ROTATION_STARTED)) == 2 and somebody_waits())
+    ended = [command.end() for command in both]
+    assert [(code, err) for code, _out, err in ended] == [(0, ""), (0, "")]
+    said = [re.search(r"(\d+) sealed anew, 0 do not open, 0 left", out) for _code, out, _err in ended]
+    assert sum(int(found[1]) for found in said if found) == 60 and all(said)
+    assert not events(Kind.KEY_ROTATION_FAILED, Kind.KEY_SECRET_UNREADABLE)
     assert (under(secrets), everybody_gets_in(secrets)) == ({primary}, True)
 
 

@@ -1,5 +1,6 @@
 """Codes: accepted once ever, counted per authenticator, paused and locked in the database."""
 
+import json
 import threading
 from datetime import timedelta
 
@@ -20,10 +21,12 @@ from accounts.errors import (
     WrongCode,
     WrongRecoveryCode,
 )
-from accounts.flows import verification
-from accounts.models import Binding, RecoveryCode
+from accounts.flows import keys, verification
+from accounts.models import Binding, Ceremony, RecoveryCode
 from audit.models import AuditEvent
-from tests.factories import UserFactory, enrol_recovery_codes, enrol_totp, live_binding, next_code
+from tests.accounts.webauthn_pages import ORIGIN, enrol_key
+from tests.factories import UserFactory, enrol_recovery_codes, enrol_totp, live_binding, next_code, session_of
+from tests.soft_authenticator import SoftKey
 
 pytestmark = pytest.mark.django_db
 
@@ -209,6 +212,26 @@ def test_a_copied_or_damaged_ciphertext_affects_nobody_else_and_is_recorded():
     assert kinds()[-1] == "authenticator:unreadable"
     assert live_binding(one).failures == 0
     check(other, next_code(secret))
+
+
+@pytest.mark.parametrize("kind", ["totp", "recovery_code", "webauthn"])
+def test_factors_do_not_hang_on_the_key_that_signs(settings, kind):
+    settings.WEBAUTHN_ORIGINS = [ORIGIN]
+    person, key = UserFactory(), SoftKey()
+    if kind == "webauthn":
+        enrol_key(person, key)
+    else:
+        app = enrol_totp(person)
+        codes = enrol_recovery_codes(person)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another one altogether, long enough to sign with", []
+    if kind == "webauthn":
+        session, purpose = session_of(person), Ceremony.Purpose.SECOND_FACTOR
+        answer = key.get(keys.begin(person, session, purpose=purpose), ORIGIN)
+        proof = keys.check(person, session, json.dumps(answer), purpose=purpose)
+    else:
+        proof = check(person, next_code(app) if kind == "totp" else codes[0], Method(kind))
+    assert (proof.method, proof.binding) == (Method(kind), live_binding(person, kind).pk)
+    assert kinds()[-1] == {"recovery_code": "recovery_codes:used"}.get(kind, "second_factor:accepted")
 
 
 def test_a_wrong_encryption_key_refuses_and_changes_nothing(settings):

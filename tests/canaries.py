@@ -40,10 +40,11 @@ class Canaries:
 
     def found(self, text: str, *, but: Iterable[str] = ()) -> list[str]:
         """The names of those that can be read in a text, in whatever spelling."""
+        pieces = {text[start : start + LEAST] for start in range(len(text) - LEAST + 1)}
         return sorted(
             name
             for name, secrets in self.known.items()
-            if name not in but and any(_stands_in(text, secret) for secret in secrets)
+            if name not in but and any(_stands_in(text, pieces, secret) for secret in secrets)
         )
 
     def found_in_mail(self, subject: str, body: str) -> list[str]:
@@ -98,20 +99,19 @@ def _decoded(secret: str) -> set[bytes]:
     return found
 
 
-def _stands_in(text: str, secret: str) -> bool:
-    """Whether it can be read there; what is short, only where it stands by itself."""
+def _stands_in(text: str, pieces: set[str], secret: str) -> bool:
+    """Whether it can be read there; what is short, only where it stands by itself.
+
+    `pieces` is all that stands in the text at this length: nearly every spelling is ruled out by how it begins.
+    """
     if len(secret) < LEAST:
-        return _by_itself(secret).search(text) is not None
-    return any(form in text for form in spellings(secret) if len(form) >= LEAST)
+        return any(form in text for form in _short_forms(secret)) and _by_itself(secret).search(text) is not None
+    return any(form[:LEAST] in pieces and form in text for form in spellings(secret) if len(form) >= LEAST)
 
 
 @cache
-def _by_itself(secret: str) -> re.Pattern[str]:
-    """A short secret, in two halves too, or one of its encodings, as a word of its own.
-
-    Six digits are found by accident in ids, in fractions of a second and in the middle of anything encoded; so neither
-    digits nor letters may touch them, nor a point between them and others. A full stop behind them is none.
-    """
+def _short_forms(secret: str) -> frozenset[str]:
+    """A short secret, in two halves too, and its encodings."""
     data, half = secret.encode(), len(secret) // 2
     encoded = {base64.b64encode(data), base64.urlsafe_b64encode(data), base64.b32encode(data)}
     forms = {
@@ -122,7 +122,17 @@ def _by_itself(secret: str) -> re.Pattern[str]:
         data.hex().upper(),
     }
     forms |= {form.decode().rstrip("=") for form in encoded}
-    either = "|".join(re.escape(form) for form in sorted(forms))
+    return frozenset(forms)
+
+
+@cache
+def _by_itself(secret: str) -> re.Pattern[str]:
+    """One of the forms of a short secret as a word of its own.
+
+    Six digits are found by accident in ids, in fractions of a second and in the middle of anything encoded; so neither
+    digits nor letters may touch them, nor a point between them and others. A full stop behind them is none.
+    """
+    either = "|".join(re.escape(form) for form in sorted(_short_forms(secret)))
     return re.compile(rf"(?<![0-9A-Za-z_-])(?<![0-9A-Za-z]\.)(?:{either})(?![0-9A-Za-z_-]|\.[0-9A-Za-z])")
 
 

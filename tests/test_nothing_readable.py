@@ -7,7 +7,6 @@ whose frames hold every secret, have a file of their own: `tests/test_error_repo
 import base64
 import io
 import logging
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,24 +16,25 @@ import time_machine
 from django.conf import settings as site
 from django.core import mail
 from django.core.management import call_command
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_tasks import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
 from accounts.authenticators import totp
-from accounts.flows import access_passes, caller_checks, invitations, people
-from accounts.flows.caller_checks import Side
 from accounts.models import PendingEnrolment, User
 from audit.models import AuditEvent
 from config.logs import JSONFormatter, RequestFilter
 from tests import canaries
-from tests.accounts import acts_scene, admission_scene, sealed_scene
+from tests.accounts import sealed_scene
+from tests.accounts.webauthn_pages import ORIGIN
 from tests.canaries import Canaries
-from tests.factories import AdministratorFactory, TenantFactory, next_code, verified_client
+from tests.canary_walk import FIRST, SECOND, Walk, seed_in
+from tests.factories import AdministratorFactory, next_code, verified_client
+from tests.harness.codes import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(7), pytest.mark.security(87)]
-COOKIES = (site.SESSION_COOKIE_NAME, site.CSRF_COOKIE_NAME, site.BROWSER_COOKIE_NAME)
-FIRST, SECOND = "the canary sings at dawn", "the canary sleeps at noon"
+QUEUE = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 
 @pytest.fixture
@@ -52,129 +52,45 @@ def log() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-class Walk:
-    """One person's way through every flow; each secret that comes up is noted where it does."""
-
-    def __init__(self, known: Canaries, commit: Any) -> None:
-        self.known, self.commit = known, commit
-        self.administrator = AdministratorFactory(tenant=TenantFactory(rules={"trusted_browser_days": 7}))
-        self.office = verified_client(self.administrator)
-        self.person = people.add(
-            email="canary@example.com",
-            name="Canary",
-            tenant=self.administrator.tenant,
-            role="user",
-            actor=self.administrator,
-        )
-        self.client = Client(HTTP_HOST="localhost")
-
-    # -- steps -------------------------------------------------------------------------------------------------
-
-    def be_invited(self) -> None:
-        with self.commit(execute=True):
-            invitations.invite(self.person, actor=self.administrator)
-        link = self.link("invitation", "Welcome")
-        self.post(link, {"password1": self.password(FIRST), "password2": FIRST})
-
-    def enrol(self) -> None:
-        page = self.client.get(reverse("mfa_activate_totp")).content.decode()
-        self.secret = self.known.note("seed of an app", re.search(r'data-plain="([A-Z2-7]+)"', page).group(1))  # type: ignore[union-attr]
-        code = self.known.note("code of an app", totp.code_at(self.secret, totp.step_at(timezone.now())))
-        shown = self.post(reverse("mfa_activate_totp"), {"code": code}).content.decode()
-        self.codes = list(dict.fromkeys(re.findall(r'name="codes" value="([^"]+)"', shown)))
-        assert len(self.codes) == 10, shown
-        for each in self.codes:
-            self.known.note("recovery code", each)
-        self.post(reverse("mfa_download_recovery_codes"), {"codes": self.codes})
-        self.post(reverse("mfa_view_recovery_codes"), {"saved": "on"})
-
-    def sign_in(self, password: str) -> None:
-        self.client = Client(HTTP_HOST="localhost")
-        self.post(reverse("account_login"), {"login": self.person.email, "password": password})
-
-    def mistype_the_password(self) -> None:
-        wrong = self.known.note("wrong password", "0wrong-wrong-wrong")
-        self.post(reverse("account_login"), {"login": self.person.email, "password": wrong})
-
-    def give_app_code(self) -> None:
-        self.post(reverse("mfa_authenticate"), {"method": "totp", "code": "000000"})
-        code = self.known.note("code of an app", next_code(self.secret))
-        self.post(reverse("mfa_authenticate"), {"method": "totp", "code": code, "trust": "on"})
-
-    def give_recovery_code(self) -> None:
-        self.post(reverse("mfa_authenticate"), {"method": "recovery_code", "code": self.codes[0]})
-
-    def forget_the_password(self) -> None:
-        with self.commit(execute=True):
-            self.post(reverse("account_reset_password"), {"email": self.person.email})
-        link = self.link("password reset", "password")
-        self.post(link, {"password1": self.password(SECOND), "password2": SECOND})
-
-    def be_called(self) -> None:
-        with self.commit(execute=True):
-            check = caller_checks.start(self.person, actor=self.administrator, ticket="T-1")
-            caller_checks.mail_codes(check, actor=self.administrator)
-        for side in Side:
-            code = caller_checks.code_of(check, side, timezone.now())
-            self.known.note("code of a call", code, mailed="codes for the call")
-        caller_checks.recognise_agent(check, self.person, caller_checks.code_of(check, Side.AGENT, timezone.now()))
-
-    def be_reset(self) -> None:
-        with self.commit(execute=True):
-            acts_scene.reset(self.person, actor=self.administrator)
-
-    def open_the_link(self) -> None:
-        token = self.known.note("enrolment link", admission_scene.token_in_mail(), mailed="")
-        self.known.where["enrolment link"] = ("Set up your two-step verification again", "set up", "Set up")
-        self.client.get(reverse("accounts_enrolment_link", args=[token]))
-        self.post(reverse("mfa_enrolment_link"), {})
-
-    def give_a_pass(self) -> None:
-        held = admission_scene.issued(self.person, self.administrator)
-        session = admission_scene.fresh(self.administrator)
-        shown = access_passes.show(held, actor=self.administrator, session=session)
-        self.known.note("access pass", shown)
-        self.post(reverse("mfa_enrolment_guarded"), {"code": "WRONG-PASS-XX"})
-        self.post(reverse("mfa_enrolment_guarded"), {"code": shown})
-
-    # -- what they share ---------------------------------------------------------------------------------------
-
-    def post(self, url: str, data: dict[str, Any]) -> Any:
-        with self.commit(execute=True):
-            answer = self.client.post(url, data)
-        for name, cookie in self.client.cookies.items():
-            if name in COOKIES and cookie.value:
-                self.known.note(f"cookie {name}", cookie.value)
-        return answer
-
-    def password(self, words: str) -> str:
-        return self.known.note("password", words)
-
-    def link(self, name: str, subject: str) -> str:
-        """The path of the newest mailed link; its token is a secret everywhere but in that mail."""
-        body = next(one.body for one in reversed(mail.outbox) if subject in one.subject)
-        path = re.search(r"https?://[^/]+(/accounts/\S+)", body).group(1)  # type: ignore[union-attr]
-        self.known.note(name, path.rstrip("/").rpartition("/")[2], mailed=subject)
-        return path
-
-
 @pytest.fixture
-def walked(django_capture_on_commit_callbacks: Any, log: io.StringIO) -> tuple[Canaries, Walk, io.StringIO]:
-    """The whole way, with a break at which the site fails while it holds a code."""
+def walked(
+    django_capture_on_commit_callbacks: Any, log: io.StringIO, clock: Clock, settings: Any
+) -> tuple[Canaries, Walk, io.StringIO]:
+    """The whole way, with mail and other work going through the queue of a live site."""
     known = Canaries()
+    settings.TASKS, settings.WEBAUTHN_ORIGINS, settings.MFA_ADOPT_FOREIGN_SECRETS = QUEUE, [ORIGIN], True
     for name in ("MFA_ENCRYPTION_KEYS", "AUDIT_HMAC_KEYS"):
         for key in getattr(site, name):
             known.note(name, key)
     known.note("SECRET_KEY", site.SECRET_KEY)
-    walk = Walk(known, django_capture_on_commit_callbacks)
+    walk = Walk(known, django_capture_on_commit_callbacks, clock)
     walk.be_invited()
     walk.mistype_the_password()
     walk.sign_in(FIRST)
+    walk.reauthenticate_by_password()
     walk.enrol()
     walk.sign_in(FIRST)
     walk.give_app_code()
     walk.sign_in(FIRST)
     walk.give_recovery_code()
+    walk.wait(timedelta(days=1))
+    walk.sign_in(FIRST)
+    walk.give_app_code()
+    walk.wait(timedelta(minutes=6))
+    walk.reauthenticate_by_code()
+    walk.try_a_recovery_code()
+    walk.make_new_codes()
+    walk.add_keys()
+    walk.try_a_key()
+    walk.replace_the_app()
+    walk.sign_in(FIRST)
+    walk.give_key()
+    walk.wait(timedelta(minutes=6))
+    walk.reauthenticate_by_key()
+    walk.sign_in_by_passkey()
+    walk.add_an_address()
+    walk.say_it_was_not_me()
+    walk.come_from_another_site()
     walk.forget_the_password()
     walk.be_called()
     walk.be_reset()
@@ -202,17 +118,43 @@ def test_the_way_was_gone(walked: tuple[Canaries, Walk, io.StringIO]) -> None:
         "mfa:reset",
         "enrolment_link:used",
         "access_pass:used",
+        "authenticator:replaced",
+        "recovery_codes:viewed",
+        "recovery_codes:downloaded",
+        "person:email_verified",
+        "notice:disowned",
+        "authenticator:adopted",
     }
     assert {name: len(secrets) for name, secrets in known.known.items() if name.startswith(("seed", "recovery"))} == {
-        "seed of an app": 3,
-        "recovery code": 30,
+        "seed of an app": 4,
+        "seed of another site": 1,
+        "recovery code": 40,
+    }
+    assert ways("second_factor:accepted") == {"totp", "recovery_code", "webauthn"}
+    assert ways("reauthentication:accepted") == {"password", "totp", "webauthn"}
+    assert ways("drill:passed") == {"recovery_code", "webauthn"}
+    assert AuditEvent.objects.filter(kind="sign_in:completed", payload__methods=["webauthn"]).exists()
+    done = DBTaskResult.objects.values_list("task_path", "status")
+    assert set(done) == {
+        (f"accounts.{task}", TaskResultStatus.SUCCESSFUL)
+        for task in ("notices.deliver", "flows.password_reset.mail_link", "flows.caller_checks.deliver")
     }
     assert log.getvalue()
 
 
+def ways(kind: str) -> set[str]:
+    """By which methods this happened."""
+    return set(AuditEvent.objects.filter(kind=kind).values_list("payload__method", flat=True))
+
+
 def test_no_table_no_cache_no_log_and_no_dump_shows_a_secret(walked: tuple[Canaries, Walk, io.StringIO]) -> None:
-    known, _walk, log = walked
-    places = [*canaries.tables(), ("the cache", canaries.cached()), ("the log", log.getvalue())]
+    known, walk, log = walked
+    places = [
+        *canaries.tables(),
+        ("the cache", canaries.cached()),
+        ("the log", log.getvalue()),
+        ("mfa_keys adopt", walk.said.getvalue()),
+    ]
     found = {place: names for place, text in [*places, ("dumpdata", canaries.dumped())] if (names := known.found(text))}
     assert found == {}
 
@@ -271,7 +213,7 @@ def test_an_enrolment_that_is_left_is_purged(
     walk.sign_in(SECOND)
     walk.give_a_pass()
     page = walk.client.get(reverse("mfa_activate_totp")).content.decode()
-    known.note("seed left behind", re.search(r'data-plain="([A-Z2-7]+)"', page).group(1))  # type: ignore[union-attr]
+    known.note("seed left behind", seed_in(page))
     assert PendingEnrolment.objects.count() == 1
     assert [table for table, text in canaries.tables() if known.found(text)] == []
     with time_machine.travel(timezone.now() + timedelta(minutes=16), tick=False):

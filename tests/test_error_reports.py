@@ -26,7 +26,8 @@ from accounts.authenticators import access_passes, recovery_codes, totp
 from accounts.authenticators.totp import code_at
 from tests.accounts import admission_scene
 from tests.canaries import Canaries
-from tests.test_nothing_readable import FIRST, SECOND, Walk
+from tests.canary_walk import FIRST, SECOND, Walk
+from tests.harness.codes import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security(87)]
 FAULT = "a fault of ours"
@@ -209,8 +210,9 @@ def test_no_flow_that_breaks_tells_its_secrets(
     failures: list[Failure],
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: Any,
+    clock: Clock,
 ) -> None:
-    walk = Detour(known, django_capture_on_commit_callbacks)
+    walk = Detour(known, django_capture_on_commit_callbacks, clock)
     for step in broken.steps.split():
         getattr(walk, step)()
     assert failures == []

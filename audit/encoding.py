@@ -8,7 +8,7 @@ _MARK = "…"
 
 
 def visible(text: str, limit: int) -> str:
-    """`text` in NFC, on one line of at most `limit` characters, what hides or reorders written as \\uXXXX.
+    """`text` in NFC, on one line of at most `limit` characters, what hides or reorders spelt as an escape (\\u…).
 
     Encodes CR, LF, NUL and other control characters, bidi and other invisible marks, and lone surrogates.
     Doing it twice changes nothing. A longer text ends in “…”.

@@ -243,7 +243,7 @@ def _data_of(row: Authenticator) -> dict[str, Any]:
 
 @sensitive_variables()
 def _made_of(seed: str, shape: Shape) -> Iterator[str]:
-    """As `allauth.mfa.recovery_codes.internal.auth.RecoveryCodes.generate_codes` does: one HMAC-SHA-1, fed further."""
+    """As allauth makes them of a seed: one HMAC-SHA-1, fed further."""
     state = hmac.new(seed.encode("ascii"), digestmod="sha1")
     length = min(shape.digits // 2, state.digest_size)
     for number in range(shape.codes):

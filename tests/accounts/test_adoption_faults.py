@@ -5,7 +5,7 @@ After each: nothing is lost, a second run finishes, and what was left is said to
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -68,16 +68,20 @@ def held(model: type[User | Authenticator], which: Q) -> Iterator[threading.Even
         holder.join()
 
 
+def cut_off(person: User, end: Callable[[Command], object]) -> tuple[int, str, str]:
+    """A move that is ended while it waits at this person: its exit code, and what it said."""
+    with waiting_at(person):
+        command = Command("adopt")
+        wait_for(somebody_waits)
+        end(command)
+        return command.end()
+
+
 @pytest.mark.parametrize("place", [0, 3, 5], ids=["first", "middle", "last"])
 def test_killed_at_any_person_nothing_is_lost_and_a_second_run_finishes(place):
     secrets = newcomers(6)
     people = list(secrets)
-    with waiting_at(people[place]):
-        killed = Command("adopt")
-        wait_for(somebody_waits)
-        killed.process.send_signal(signal.SIGKILL)
-        killed.process.wait(PATIENCE)
-        killed.end()
+    cut_off(people[place], lambda command: command.process.send_signal(signal.SIGKILL))
     assert set(Binding.objects.values_list("person", flat=True)) == {person.pk for person in people[:place]}
     assert Authenticator.objects.get(user=people[place]).data == {"secret": secrets[people[place]]}
     code, out, err = Command("adopt").end()
@@ -89,11 +93,7 @@ def test_killed_at_any_person_nothing_is_lost_and_a_second_run_finishes(place):
 def test_told_to_end_it_ends_in_order_and_says_so():
     secrets = newcomers(3)
     people = list(secrets)
-    with waiting_at(people[1]):
-        command = Command("adopt")
-        wait_for(somebody_waits)
-        command.process.send_signal(signal.SIGTERM)
-        code, _out, err = command.end()
+    code, _out, err = cut_off(people[1], lambda command: command.process.send_signal(signal.SIGTERM))
     assert (code, "It broke off: interrupted" in err, "Traceback" in err) == (3, True, False), err
     [failed] = events(Kind.KEY_ADOPTION_FAILED)
     assert (failed.payload["done"], failed.payload["reason"]) == (1, "interrupted")
@@ -105,11 +105,7 @@ def test_told_to_end_it_ends_in_order_and_says_so():
 def test_a_connection_that_is_lost_undoes_the_person_and_is_recorded():
     secrets = newcomers(3)
     people = list(secrets)
-    with waiting_at(people[1]):
-        command = Command("adopt")
-        wait_for(somebody_waits)
-        wait_for(lambda: lost_everywhere(command))
-        code, _out, err = command.end()
+    code, _out, err = cut_off(people[1], lambda command: wait_for(lambda: lost_everywhere(command)))
     assert (code, "It broke off: OperationalError" in err) == (3, True), err
     assert events(Kind.KEY_ADOPTION_FAILED)[-1].payload["reason"] == "OperationalError"
     assert Binding.objects.count() == 1

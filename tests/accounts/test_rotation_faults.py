@@ -54,6 +54,7 @@ from tests.factories import (
     publish_rules,
     session_of,
 )
+from tests.harness import environment
 
 pytestmark = [pytest.mark.postgres, pytest.mark.security(86), pytest.mark.django_db(transaction=True)]
 GATE = 4711  # the advisory lock at which a rotation is made to wait
@@ -64,10 +65,7 @@ class Command:
     """`manage.py mfa_keys …` in a process of its own, on the database of the test."""
 
     def __init__(self, *arguments: str) -> None:
-        at = connection.settings_dict
-        surroundings = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": f"postgres://{at['USER']}@{at['HOST']}:{at['PORT']}/{at['NAME']}",
+        surroundings = environment.of_a_process_beside() | {
             "MFA_ENCRYPTION_KEYS": ",".join(site.MFA_ENCRYPTION_KEYS),
             "AUDIT_HMAC_KEYS": ",".join(site.AUDIT_HMAC_KEYS),
         }

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import call_command, find_commands, load_command_class
-from django.db import connection
 
 from accounts import crew
 from audit.kinds import Kind
@@ -19,6 +18,7 @@ from audit.log import record
 from audit.management.answering import AnsweringCommand
 from tests.audit.evidence import Person
 from tests.audit.export_scene import ROOT, run
+from tests.harness import environment
 
 SERVES = {"db_worker"}  # as gunicorn does: it has no answer, and its standard output is the log
 
@@ -107,12 +107,9 @@ def test_every_command_of_ours_answers() -> None:
 
 def manage(*arguments: str) -> tuple[str, str]:
     """A command in a process of its own, on the database of this test: its output and its complaints."""
-    if connection.vendor != "sqlite":
-        pytest.skip("the command's process is given the SQLite file of this run")
-    own = {"DJANGO_SETTINGS_MODULE": "config.settings", "AUDIT_LOG_STREAM": "stdout"}
-    environment = os.environ | own | {"DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}"}
+    surroundings = environment.of_a_process_beside() | {"AUDIT_LOG_STREAM": "stdout"}
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 

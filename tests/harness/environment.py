@@ -1,7 +1,10 @@
 """Complete environments with fresh keys, which take nothing from the developer's own."""
 
 import base64
+import os
 import secrets
+
+from django.db import connection
 
 
 def fresh(site_url: str) -> dict[str, str]:
@@ -25,6 +28,15 @@ def for_tests() -> dict[str, str]:
         "DATABASE_POOL_SIZE": "64",
         "DATABASE_POOL_TIMEOUT": "30",
     }
+
+
+def of_a_process_beside() -> dict[str, str]:
+    """For a process of its own with the shipped settings, on the database of the test that runs."""
+    at = connection.settings_dict
+    url = f"postgres://{at['USER']}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{at['NAME']}"
+    return os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": url}
 
 
 def for_production() -> dict[str, str]:

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as site
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -23,6 +22,7 @@ from policies.models import Reminder
 from policies.rollout.remindable import prospects
 from tests.conftest import LOOPBACK
 from tests.factories import verified_client
+from tests.harness import environment
 from tests.harness.smtp_sink import ADDRESS, Sink
 from tests.policies.admin_scene import events, last_event
 from tests.policies.reminding_scene import DAY, a_tenant, newcomer
@@ -187,14 +187,12 @@ def test_a_worker_whose_claim_lapsed_hands_nothing_over(sink, tenant, queued):
 
 def worker(sink: Sink) -> subprocess.Popen[bytes]:
     """A real worker in a process of its own, on the database of this test and with this mail server."""
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
+    surroundings = environment.of_a_process_beside() | {
         "EMAIL_URL": f"smtp://{ADDRESS}:{sink.port}",
         "TASKS_BACKEND": "django_tasks_db.DatabaseBackend",
     }
     line = [sys.executable, "manage.py", "db_worker", "--batch", "--no-startup-delay", "--verbosity", "0"]
-    return subprocess.Popen(line, cwd=site.BASE_DIR, env=environment)
+    return subprocess.Popen(line, cwd=site.BASE_DIR, env=surroundings)
 
 
 def kill_after(number: int, sink: Sink, process: Callable[[], subprocess.Popen[bytes]]) -> None:
@@ -218,8 +216,6 @@ def test_what_makes_every_worker_fail_is_given_up_after_a_day_and_holds_nobody_u
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_between_two_people_leaves_nobody_out_and_mails_nobody_twice(sink, settings, clock):
-    if connection.vendor != "sqlite":
-        pytest.skip("the worker's process is given the SQLite file of this run")
     settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
     tenant = a_tenant()
     people = [newcomer(tenant) for _ in range(6)]

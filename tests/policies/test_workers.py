@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from django.conf import settings as site
 from django.core.management import get_commands
-from django.db import connection
 from django.utils import timezone
 from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
@@ -23,6 +22,7 @@ from policies.models import Campaign, PeriodicWork, Reminder, Worker
 from policies.pulse import Pulse
 from tests.conftest import LOOPBACK
 from tests.factories import AdministratorFactory, verified_client
+from tests.harness import environment
 from tests.harness.smtp_sink import ADDRESS, Sink
 from tests.policies.reminding_scene import DAY, a_tenant, newcomer
 
@@ -139,28 +139,18 @@ def test_a_pulse_goes_on_after_what_fails_and_ends_with_its_block(caplog):
 # -- real processes ------------------------------------------------------------------------------------------
 
 
-def url_of_this_database() -> str:
-    """Where the database of this test is, for a process of its own."""
-    at = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{at['NAME']}"
-    return f"postgres://{at['USER']}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
-
-
 @pytest.fixture
 def start(sink: Sink) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start real workers on the database of this test, with its mail server; they end with it."""
     started: list[subprocess.Popen[bytes]] = []
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": url_of_this_database(),
+    surroundings = environment.of_a_process_beside() | {
         "EMAIL_URL": f"smtp://{ADDRESS}:{sink.port}",
         "TASKS_BACKEND": "django_tasks_db.DatabaseBackend",
         "LOG_LEVEL": "ERROR",
     }
 
     def start(*more: str) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen([*START, "--verbosity", "0", *more], cwd=site.BASE_DIR, env=environment))
+        started.append(subprocess.Popen([*START, "--verbosity", "0", *more], cwd=site.BASE_DIR, env=surroundings))
         return started[-1]
 
     yield start

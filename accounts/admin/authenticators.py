@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import labels
 from accounts.admin.filters import BindingStateFilter, KindFilter, TenantFilter
-from accounts.admin.scope import ScopedAdmin, person_of
+from accounts.admin.looks import LookedAtAdmin
+from accounts.admin.scope import person_of
 from accounts.flows import viewing
 from accounts.models import Binding
 from audit.models import AuditEvent
@@ -21,10 +22,11 @@ SECRET = ("credential__credential_id", "credential__public_key")
 
 
 @admin.register(Binding)
-class AuthenticatorAdmin(ScopedAdmin):
+class AuthenticatorAdmin(LookedAtAdmin):
     """Every authenticator ever bound, removed ones too (NIST SP 800-63B-4 §4.1). Read-only: a reset removes."""
 
     tenant_path = "person__tenant"
+    look = viewing.AUTHENTICATOR
     list_display = ("kind", "owner", "name", "product", "state", "bound_at", "last_used_at")
     list_filter = (TenantFilter, KindFilter, BindingStateFilter)
     search_fields = ("person__email", "person__name", "name")
@@ -51,12 +53,6 @@ class AuthenticatorAdmin(ScopedAdmin):
     def events_of(self, thing: Binding) -> QuerySet[AuditEvent]:
         """Events name the person as their target, and the authenticator among their facts."""
         return AuditEvent.objects.filter(target_id=str(thing.person_id), payload__authenticator=str(thing.pk))
-
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """From where somebody added it is theirs: who looks is recorded."""
-        binding: Binding = kwargs["obj"]
-        viewing.looked_at(viewing.AUTHENTICATOR, binding, actor=person_of(request), authenticator=binding.pk)
-        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("person"), ordering="person__email")
     def owner(self, binding: Binding) -> SafeString:

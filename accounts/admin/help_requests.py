@@ -12,8 +12,9 @@ from django.utils.translation import ngettext
 from accounts import agents
 from accounts.admin import labels
 from accounts.admin.filters import ChoiceFilter, Choices, TenantFilter
-from accounts.admin.scope import ScopedAdmin, person_of
-from accounts.flows import help_requests
+from accounts.admin.looks import LookedAtAdmin
+from accounts.admin.scope import person_of
+from accounts.flows import help_requests, viewing
 from accounts.models import HelpRequest, User
 
 
@@ -31,10 +32,11 @@ class OpenFilter(ChoiceFilter):
 
 
 @admin.register(HelpRequest)
-class HelpRequestAdmin(ScopedAdmin):
+class HelpRequestAdmin(LookedAtAdmin):
     """A request proves nothing: whoever helps makes sure first who asks."""
 
     tenant_path = "tenant"
+    look, look_through = viewing.HELP_REQUEST, viewing.HELP_REQUESTS
     list_display = ("asked_at", "owner", "state", "proved", "ip", "browser")
     list_filter = (TenantFilter, OpenFilter)
     list_select_related = ("person",)

@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy
 from accounts.admin import labels
 from accounts.admin.filters import ChoiceFilter, Choices, TenantFilter
 from accounts.admin.intervention_pages import PAGES, decisions_of
-from accounts.admin.scope import ScopedAdmin, person_of
-from accounts.flows import access_passes
+from accounts.admin.looks import LookedAtAdmin
+from accounts.admin.scope import person_of
+from accounts.flows import access_passes, viewing
 from accounts.models import Intervention, User
 from audit.models import AuditEvent
 
@@ -67,10 +68,11 @@ class ActFilter(ChoiceFilter):
 
 
 @admin.register(Intervention)
-class InterventionAdmin(ScopedAdmin):
+class InterventionAdmin(LookedAtAdmin):
     """What administrators asked for about the accounts of the people one answers for. Deciding has pages of its own."""
 
     tenant_path = "tenant"
+    look = viewing.ACT
     list_display = ("requested_at", "what", "whom", "how_it_stands", "asked_by", "due_at")
     list_filter = (TenantFilter, StateFilter, ActFilter)
     search_fields = ("person__email", "person__name", "ticket")

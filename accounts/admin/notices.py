@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts import notices
 from accounts.admin import labels
 from accounts.admin.filters import ChoiceFilter, Choices, TenantFilter
-from accounts.admin.scope import ScopedAdmin
+from accounts.admin.looks import LookedAtAdmin
+from accounts.flows import viewing
 from accounts.models import Notice
 
 State = Notice.State
@@ -33,10 +34,11 @@ class StateFilter(ChoiceFilter):
 
 
 @admin.register(Notice)
-class NoticeAdmin(ScopedAdmin):
+class NoticeAdmin(LookedAtAdmin):
     """What people were told by mail, and whether it reached their server. Read-only."""
 
     tenant_path = "person__tenant"
+    look, look_through = viewing.NOTICE, viewing.NOTICES
     list_display = ("queued_at", "to", "about", "what_became", "next_attempt", "trouble")
     list_filter = (TenantFilter, StateFilter)
     list_select_related = ("person__tenant",)

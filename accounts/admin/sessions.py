@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import PAGE_VAR
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -14,22 +13,22 @@ from django.utils.translation import ngettext
 from accounts import assurance
 from accounts.admin import labels
 from accounts.admin.filters import SessionStatusFilter, TenantFilter
-from accounts.admin.scope import ScopedAdmin, ScopedList, note_refusal, person_of
+from accounts.admin.looks import LookedAtAdmin
+from accounts.admin.scope import note_refusal, person_of
 from accounts.errors import NotAllowed
 from accounts.flows import sessions, viewing
-from accounts.models import Session, Tenant, User
-from accounts.scope import tenants_called
-from accounts.session_store import SessionStore
+from accounts.models import Session, User
 from accounts.views.presentation import LABELS
 from audit.models import AuditEvent
 
 
 @admin.register(Session)
-class SessionAdmin(ScopedAdmin):
+class SessionAdmin(LookedAtAdmin):
     """Who is signed in from where, and what they proved."""
 
     tenant_path = "person__tenant"
     id_field = "public_id"
+    look, look_through = viewing.SESSION, viewing.SESSIONS
     list_display = ("last_seen_at", "owner", "status", "strength", "ip", "agent", "created_at", "public_id")
     list_filter = (TenantFilter, SessionStatusFilter)
     search_fields = ("person__email", "person__name")
@@ -61,23 +60,6 @@ class SessionAdmin(ScopedAdmin):
     def events_of(self, thing: Session) -> QuerySet[AuditEvent]:
         """Events name the person as their target, and the session among their facts."""
         return AuditEvent.objects.filter(target_id=str(thing.person_id), payload__session=str(thing.public_id))
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list says from where everybody signed in: it is shown once it is recorded that somebody looks."""
-        found = super().changelist_view(request, extra_context)
-        if isinstance((getattr(found, "context_data", None) or {}).get("cl"), ScopedList):
-            question = {name: request.GET.getlist(name) for name in request.GET if name != PAGE_VAR}
-            session: SessionStore = request.session  # type: ignore[assignment]
-            about = _tenant_listed(request)
-            viewing.looked_through(viewing.SESSIONS, about, question, actor=person_of(request), session=session)
-        return found
-
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """From where somebody signed in is theirs: who looks is recorded."""
-        session: Session = kwargs["obj"]
-        if session.person is not None:
-            viewing.looked_at(viewing.SESSION, session.person, actor=person_of(request), session=session.public_id)
-        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description=_("End the chosen sessions"))
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -112,12 +94,3 @@ class SessionAdmin(ScopedAdmin):
             LABELS.get(proof.method, proof.method.value) for proof in assurance.from_json(session.proofs)
         ]
         return labels.pills(words)
-
-
-def _tenant_listed(request: HttpRequest) -> Tenant | None:
-    """The one tenant whose sessions a list shows; None where they may be several tenants'."""
-    actor, chosen = person_of(request), request.GET.get(TenantFilter.parameter_name, "")
-    if not actor.is_superuser:
-        return actor.tenant
-    found = list(tenants_called(chosen)[:2]) if chosen else []
-    return found[0] if len(found) == 1 else None

@@ -44,8 +44,10 @@ Look = Callable[[Binding, str, datetime, Occasion], AccountsError | None]
 
 
 def check_code(person: User, method: Method, entered: str, *, occasion: Occasion = occasions.UNKNOWN) -> Proof:
-    """Prove a factor by a code. Raises WrongCode, CodeAlreadyUsed, Paused, Locked, Unreadable, NotEnrolled or
-    SecretsUnavailable, each recorded; returns the proof for the session.
+    """Prove a factor by a code; returns the proof for the session.
+
+    Raises WrongCode, CodeAlreadyUsed, Paused, Locked or Unreadable, each recorded; also NotEnrolled and
+    SecretsUnavailable, which tried nothing.
     """
     return with_code(person, method, entered, lambda proof: proof, occasion=occasion)
 

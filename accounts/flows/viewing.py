@@ -23,6 +23,11 @@ SIGN_INS: Final = "sign_ins"
 SIGN_IN: Final = "sign_in"
 SESSION: Final = "session"
 SESSIONS: Final = "sessions"
+HELP_REQUEST: Final = "help_request"
+HELP_REQUESTS: Final = "help_requests"
+NOTICE: Final = "notice"
+NOTICES: Final = "notices"
+ACT: Final = "act"
 
 ANEW_AFTER: Final = timedelta(hours=1)
 REMEMBERED: Final = 50  # questions of a session; older ones are recorded again

@@ -47,6 +47,9 @@ _administration(
     session=ID,
     authenticator=ID,
     sign_in=ID,
+    help_request=ID,
+    notice=ID,
+    act=ID,
 )
 _administration(
     Kind.ADMIN_REFUSED,

@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import Binding, Session, Tenant, User
+from accounts.models import Binding, HelpRequest, Notice, Session, Tenant, User
 from audit import context
 from audit.context import RequestContext
 from audit.kinds import Kind
@@ -181,6 +182,20 @@ def test_looking_through_the_sessions_is_recorded_once_for_each_question(client:
         assert client.get(url(Session) + question).status_code == 200
     looks = AuditEvent.objects.filter(kind=Kind.ADMIN_VIEWED_SENSITIVE)
     assert [(look.payload, look.target_id) for look in looks] == [({"page": "sessions"}, str(mine.tenant.pk))] * 2
+
+
+@pytest.mark.security(88)
+def test_looking_at_mails_requests_for_help_and_acts_is_recorded(client: Client, mine: Side) -> None:
+    notice = mine.person.notices.latest("pk")
+    pages: dict[str, Model] = {"notice": notice, "help_request": mine.help_request, "act": mine.act}
+    for address in (*(url(type(one), "change", one.pk) for one in pages.values()), url(Notice), url(HelpRequest)):
+        assert client.get(address).status_code == 200
+    looks = AuditEvent.objects.filter(kind=Kind.ADMIN_VIEWED_SENSITIVE).order_by("id")
+    assert [(look.payload, look.target_id) for look in looks] == [
+        *(({"page": name, name: str(one.pk)}, str(mine.person.pk)) for name, one in pages.items()),
+        ({"page": "notices"}, str(mine.tenant.pk)),
+        ({"page": "help_requests"}, str(mine.tenant.pk)),
+    ]
 
 
 def test_looking_through_one_tenants_sessions_is_told_in_its_own_record(mine: Side) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _count = itertools.count()  # `next` is atomic in CPython
 
 
@@ -16,7 +15,9 @@ def uuid7(at: datetime) -> UUID:
     48 bits of milliseconds, 12 of the fraction of the millisecond (RFC 9562 §6.2, method 3), 20 of a counter of
     the process (method 1), 42 random ones: ids made in one process at one moment keep their order.
     """
-    milliseconds, rest = divmod((at - _EPOCH) // _MICROSECOND, 1000)
+    since = at - _EPOCH
+    milliseconds, rest = divmod(since.microseconds, 1000)
+    milliseconds += (since.days * 86_400 + since.seconds) * 1000
     number = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (rest * 4096 // 1000) << 64
     tail = (next(_count) & 0xF_FFFF) << 42 | int.from_bytes(os.urandom(6)) >> 6
     return UUID(int=number | 0b10 << 62 | tail)

@@ -12,9 +12,8 @@ from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
-from django.db.backends.utils import CursorWrapper
 
-from audit import chain, context, keys, stream
+from audit import chain, context, direct, keys, stream
 from audit.drafts import COLUMNS, Draft
 from audit.entries import Entry
 from audit.errors import NotRecorded
@@ -46,15 +45,14 @@ def append(connection: BaseDatabaseWrapper, entries: Iterable[Entry]) -> None:
     for entry in entries:
         waiting.setdefault(entry.chain, []).append(Draft(entry))
     expected = context.current().heads
-    with connection.cursor() as cursor:
-        for chain_id in sorted(waiting):
-            drafts, head = waiting[chain_id], dialect.uuid(chain_id)
-            seen = expected.pop(chain_id, None) if dialect.may_expect else None
-            if seen is None or not dialect.continues(cursor, dialect, head, seen, _seal(drafts, seen, key), drafts):
-                seen = _lock(cursor, dialect, head)
-                if not dialect.continues(cursor, dialect, head, seen, _seal(drafts, seen, key), drafts):
-                    raise NotRecorded(f"{len(drafts)} events of chain {chain_id}")
-            stream.send(connection, [draft.entry for draft in drafts])
+    for chain_id in sorted(waiting):
+        drafts, head = waiting[chain_id], dialect.uuid(chain_id)
+        seen = expected.pop(chain_id, None) if dialect.may_expect else None
+        if seen is None or not dialect.continues(connection, dialect, head, seen, _seal(drafts, seen, key), drafts):
+            seen = _lock(connection, dialect, head)
+            if not dialect.continues(connection, dialect, head, seen, _seal(drafts, seen, key), drafts):
+                raise NotRecorded(f"{len(drafts)} events of chain {chain_id}")
+        stream.send(connection, [draft.entry for draft in drafts])
 
 
 def _seal(drafts: list[Draft], end: Place, key: Key) -> Place:
@@ -66,32 +64,34 @@ def _seal(drafts: list[Draft], end: Place, key: Key) -> Place:
     return sequence, digest
 
 
-def _lock(cursor: CursorWrapper, dialect: "_Dialect", head: Any) -> Place:
+def _lock(connection: BaseDatabaseWrapper, dialect: "_Dialect", head: Any) -> Place:
     """Number and hash of the newest event of a chain, which is ours until the transaction ends."""
-    cursor.execute(dialect.lock, (head,))
-    if (found := cursor.fetchone()) is None:
-        cursor.execute(_OPEN, (head, 0, chain.GENESIS))  # waits for whoever opens it at the same time
+    with connection.cursor() as cursor:
         cursor.execute(dialect.lock, (head,))
-        found = cursor.fetchone()
+        if (found := cursor.fetchone()) is None:
+            cursor.execute(_OPEN, (head, 0, chain.GENESIS))  # waits for whoever opens it at the same time
+            cursor.execute(dialect.lock, (head,))
+            found = cursor.fetchone()
     sequence, digest = found
     return sequence, digest
 
 
 def _continues_apart(
-    cursor: CursorWrapper, dialect: "_Dialect", head: Any, seen: Place, end: Place, drafts: list[Draft]
+    connection: BaseDatabaseWrapper, dialect: "_Dialect", head: Any, seen: Place, end: Place, drafts: list[Draft]
 ) -> bool:
     """Events, then the head, which nobody else writes to meanwhile."""
-    rows = [_adapted(cursor.db.ops, draft) for draft in drafts]
-    if len(rows) == 1:
-        cursor.execute(dialect.insert, rows[0])
-    else:
-        cursor.executemany(dialect.insert, rows)
-    cursor.execute(_ADVANCE, (*end, head))
+    rows = [_adapted(connection.ops, draft) for draft in drafts]
+    with connection.cursor() as cursor:
+        if len(rows) == 1:
+            cursor.execute(dialect.insert, rows[0])
+        else:
+            cursor.executemany(dialect.insert, rows)
+        cursor.execute(_ADVANCE, (*end, head))
     return True
 
 
 def _continues(
-    cursor: CursorWrapper, dialect: "_Dialect", head: Any, seen: Place, end: Place, drafts: list[Draft]
+    connection: BaseDatabaseWrapper, dialect: "_Dialect", head: str, seen: Place, end: Place, drafts: list[Draft]
 ) -> bool:
     """Events and head in one statement; False, and nothing written, where the chain does not end as it was seen.
 
@@ -99,8 +99,8 @@ def _continues(
     parameter: spelling each of their values costs the driver more than all the rest.
     """
     rows = ",".join([draft.as_json() for draft in drafts])
-    cursor.execute(dialect.insert, (*end, head, *seen, f"[{rows}]"))
-    return bool(cursor.rowcount == len(drafts))
+    values = (str(end[0]), end[1], head, str(seen[0]), seen[1], f"[{rows}]")
+    return direct.affected(connection, dialect.insert, values) == len(drafts)
 
 
 @dataclass(frozen=True, slots=True)

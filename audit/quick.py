@@ -6,7 +6,6 @@ doubt, of whatever kind, is for `chain.fault_of` to decide (`tests/audit/test_qu
 It is written for speed: a call more for each event costs a hundredth.
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,20 +14,19 @@ from hashlib import sha256
 from itertools import chain as chained
 from itertools import repeat
 from json.encoder import encode_basestring as quoted  # what JSONEncoder does with a text
-from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 from unicodedata import is_normalized
 from uuid import UUID
 
-from audit.chain import FORM, PAYLOAD, PERSONAL_COLUMNS, to_json
+from audit import quick_payloads
+from audit.chain import FORM, PAYLOAD, PERSONAL_COLUMNS
 from audit.entries import SALT_LENGTH
+from audit.quick_payloads import REMEMBERED, Doubt, getter
 from audit.raw_rows import COLUMNS, FIELD
 
 TOGETHER: Final = 500  # events
 BLOCK: Final = 64  # bytes, of SHA-256
 DIGEST: Final = 32  # bytes
-DIGITS: Final = 15  # that an integer may have and be below 2^53 whatever they are
-REMEMBERED: Final = 1024  # shapes, payloads, days: a record has a few dozen
 DAY: Final = len("2026-11-28 ")
 MOMENT: Final = len("2026-11-28 12:00:00.000000")  # unless it ends in BC
 SPELT: Final = re.compile(r"([1-9]\d{3}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?", re.ASCII)
@@ -44,11 +42,7 @@ Columns = Mapping[str, Sequence[str]]  # of some events, by their names
 Sealer = Callable[[bytes], bytes]
 
 
-class _Doubt(Exception):
-    """The events may be whole or not: somebody has to look at them properly."""
-
-
-_UNUSUAL: Final = (_Doubt, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_UNUSUAL: Final = (Doubt, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def sealers(keys: Mapping[str, bytes]) -> dict[str, Sealer]:
@@ -80,16 +74,16 @@ def _last_hash(records: Sequence[str], chain: str, *, after: int, previous: str,
     columns = dict(zip(COLUMNS, parted, strict=True))
     hashes: tuple[str, ...] = columns["hash"]
     if columns["sequence"] != tuple(map(str, range(after + 1, after + 1 + len(records)))):
-        raise _Doubt
+        raise Doubt
     if columns["prev_hash"] != (previous, *hashes[:-1]):
-        raise _Doubt
+        raise Doubt
     link, links = bytes.fromhex(previous), []
     for text in _canonical(columns, chain, is_ascii=all(map(str.isascii, records))):
         link = sha256(link + text.encode()).digest()
         links.append(link)
     sealed = [seals[key](link) for key, link in zip(columns["key_id"], links, strict=True)]
     if not (_spell(hashes, links) and _spell(columns["mac"], sealed)):
-        raise _Doubt
+        raise Doubt
     return hashes[-1]
 
 
@@ -101,7 +95,7 @@ def _spell(texts: Sequence[str], digests: Sequence[bytes]) -> bool:
 def _canonical(columns: Columns, chain: str, *, is_ascii: bool) -> Iterable[str]:
     """The canonical forms of events."""
     if set(columns["form"]) != {_FORM}:
-        raise _Doubt
+        raise Doubt
     digests, payloads = _committed(columns, is_ascii=is_ascii)
     in_order = (
         _escaped(columns["actor_id"]),
@@ -132,7 +126,7 @@ def _escaped(texts: Sequence[str]) -> Sequence[str]:
 def _composed(text: str) -> str:
     """A text, if it is in NFC."""
     if not is_normalized("NFC", text):
-        raise _Doubt
+        raise Doubt
     return text
 
 
@@ -156,7 +150,7 @@ def _moment(at: str) -> str:
     """
     found = SPELT.fullmatch(at)
     if found is None:
-        raise _Doubt
+        raise Doubt
     return f"{found[1]}T{found[2]}.{found[3] or '':0<6}"
 
 
@@ -167,19 +161,12 @@ def _committed(columns: Columns, *, is_ascii: bool) -> tuple[list[str], list[str
         alike[key].append(place)
     digests, payloads = [""] * len(salts), [""] * len(salts)
     for places in alike.values():
-        pick = _getter(places)
+        pick = getter(places)
         shape = _shape(tuple(salts[places[0]].split('"')[1::4]))
         found = shape.committed({name: pick(columns[name]) for name in _PERSONAL}, is_ascii=is_ascii)
         for place, told, plain in zip(places, *found, strict=True):
             digests[place], payloads[place] = told, plain
     return digests, payloads
-
-
-def _getter(items: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """`operator.itemgetter`, which gives a tuple however many items there are."""
-    if len(items) > 1:
-        return itemgetter(*items)
-    return lambda values: tuple([values[item] for item in items])
 
 
 class _Shape:
@@ -189,43 +176,41 @@ class _Shape:
         """`names` in the order in which PostgreSQL writes them; text that stands between quotation marks there."""
         salt, plain = "x" * (2 * SALT_LENGTH), [name.replace("%", "%%") for name in names]
         self.names = names
-        self.fields = [name for name in names if name.startswith(PAYLOAD)]
+        self.fields = tuple([name for name in names if name.startswith(PAYLOAD)])
         self.columns = [name for name in names if not name.startswith(PAYLOAD)]
         if not set(self.columns) <= set(PERSONAL_COLUMNS):
-            raise _Doubt
+            raise Doubt
         self.absent = [name for name in PERSONAL_COLUMNS if name not in names]
         self.stored = ("{" + ", ".join(f'"{name}": "%s"' for name in plain) + "}").__mod__
         example = self.stored((salt,) * len(names))
-        self.salts = _getter([slice(*found.span()) for found in re.finditer(salt, example)])
+        self.salts = getter([slice(*found.span()) for found in re.finditer(salt, example)])
         self.marks = example.count('"')
         self.preimages = FIELD.join(
             f"%s\0{name}\0%s" if name.startswith(PAYLOAD) else f'%s\0{name}\0"%s"' for name in plain
         ).__mod__
         order = sorted(range(len(names)), key=names.__getitem__)
-        self.ordered = _getter(order)
+        self.ordered = getter(order)
         self.canonical = ("{" + ",".join(f'"{plain[each]}":"%s"' for each in order) + "}").__mod__
 
     def committed(self, columns: Columns, *, is_ascii: bool) -> tuple[Iterable[str], Iterable[str]]:
         """Digests and plain payloads of events that all have these values."""
         if any([any(columns[name]) for name in self.absent]) or any(["" in columns[name] for name in self.columns]):
-            raise _Doubt
+            raise Doubt
         values: dict[str, Iterable[str]] = {name: _escaped(columns[name]) for name in self.columns}
-        payloads: Iterable[str] = map(_plain, columns["payload"])
-        if self.fields:
-            *told, payloads = zip(*[_parted(payload, self.fields) for payload in columns["payload"]], strict=True)
-            values |= zip(self.fields, told, strict=True)
+        *told, payloads = quick_payloads.parted(columns["payload"], self.fields)
+        values |= zip(self.fields, told, strict=True)
         found = self._computed(self._given(columns["salts"]), values, is_ascii=is_ascii)
         if tuple(map(self.stored, found)) != columns["digests"]:
-            raise _Doubt
+            raise Doubt
         return map(self.canonical, map(self.ordered, found)), payloads
 
     def _given(self, salts: Sequence[str]) -> list[tuple[str, ...]]:
         """The salts of each event: as long as recording makes them, and nothing beside them."""
         given, together = list(map(self.salts, salts)), "".join(salts)
         if tuple(map(self.stored, given)) != salts:
-            raise _Doubt
+            raise Doubt
         if "\\" in together or together.count('"') != self.marks * len(salts):
-            raise _Doubt
+            raise Doubt
         return given
 
     def _computed(
@@ -244,54 +229,6 @@ class _Shape:
 
 
 _shape = lru_cache(REMEMBERED)(_Shape)
-
-
-def _parted(payload: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The personal values of a payload as JSON, and what is left of it in canonical form.
-
-    Without a look into it where it is flat and holds nothing that is escaped: a quotation mark begins or ends a text
-    then, and a name between two of them with a colon after it is a member's.
-    """
-    texts, left = [], payload
-    if not payload.rfind("{") and "\\" not in payload:
-        for name in names:
-            before, key, after = left.partition(f'"{name.removeprefix(PAYLOAD)}": "')
-            text, _, rest = after.partition('"')
-            if not key:
-                break
-            texts.append(f'"{text}"')
-            left = f"{{{rest.removeprefix(', ')}" if before == "{" else before.removesuffix(", ") + rest
-        else:
-            return (*texts, _plain(left))
-    fields = _fields(payload)
-    return (*[to_json(fields.pop(name.removeprefix(PAYLOAD))) for name in names], to_json(fields))
-
-
-@lru_cache(REMEMBERED)
-def _plain(payload: str) -> str:
-    """A payload without personal values in canonical form: a few of them are in most events."""
-    return to_json(_fields(payload))
-
-
-def _integer(text: str) -> int:
-    if len(text) > DIGITS:
-        raise _Doubt
-    return int(text)
-
-
-def _doubt(text: str) -> Any:
-    raise _Doubt
-
-
-_read = json.JSONDecoder(parse_float=_doubt, parse_int=_integer, parse_constant=_doubt).raw_decode
-
-
-def _fields(payload: str) -> dict[str, Any]:
-    """The payload, of what the canonical form knows: no fractions, no large integers."""
-    found = _read(payload)[0]
-    if not isinstance(found, dict):
-        raise _Doubt
-    return found
 
 
 def _sealer(key: bytes) -> Sealer:

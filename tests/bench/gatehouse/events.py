@@ -38,6 +38,29 @@ BUSY: Final = "busy@0.example"  # who has one event in ten of the large tenant
 BUSY_ADDRESS: Final = "192.0.2.20"  # whence one in twenty of all comes
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
+_STEPS: Final[tuple[tuple[Kind, dict[str, Any]], ...]] = (
+    (Kind.SIGN_IN_FAILED, {"method": "password", "failures": 3}),
+    (Kind.SIGN_IN_FIRST_FACTOR_ACCEPTED, {"method": "password", "strength": "single_factor", "user_verified": False}),
+    (
+        Kind.SECOND_FACTOR_DEMANDED,
+        {"methods": ["totp"], "decision": "step_up", "reasons": ["second_factor_owed"], "policy_version": 1},
+    ),
+    (Kind.SECOND_FACTOR_ACCEPTED, {"method": "totp", "purpose": "second_factor", "strength": "multi_factor"}),
+    (
+        Kind.SIGN_IN_COMPLETED,
+        {
+            "methods": ["password", "totp"],
+            "amr": ["pwd", "otp", "mfa"],
+            "aal": 2,
+            "strength": "multi_factor",
+            "decision": "allow",
+            "reasons": ["second_factor_proved", "demand_met"],
+            "policy_version": 1,
+        },
+    ),
+    (Kind.SIGNED_OUT, {}),
+)
+
 Sizes = dict[UUID, int]
 
 
@@ -90,7 +113,7 @@ def _make_chain(pk: UUID, size: int) -> None:
 
 
 def _entry(people: list[Person], number: int, at: datetime) -> Entry:
-    """Mostly of three kinds, one after the other; a few of others, and hardly any that failed."""
+    """Mostly the steps of signing in and out, one after the other; a few others, and hardly any that failed."""
     person = people[number * 7 % len(people)]
     ip = BUSY_ADDRESS if number % 20 == 7 else f"198.51.{number % 100}.{number // 100 % 100}"
     here = context.RequestContext(ip=ip, user_agent=AGENT, request_id=str(uuid7(at)))
@@ -101,16 +124,17 @@ def _entry(people: list[Person], number: int, at: datetime) -> Entry:
 
 
 def _told(person: Person, number: int) -> Entry:
+    """What is recorded of a password that was wrong, a sign-in with two factors, and a sign-out, in turn."""
     if number % RARE == RARE - 1:
         outcome = Outcome.FAILED if number % RAREST == RAREST - 1 else None
         return entry_of(CATALOGUE[Kind.MFA_RESET], person, person, None, outcome, {"removed": 1, "reason": "lost"})
-    if number % 3 == 0:
-        payload: dict[str, Any] = {"email": person.email, "failures": 3}
-        return entry_of(CATALOGUE[Kind.SIGN_IN_FAILED], None, person, None, None, payload)
-    if number % 3 == 1:
-        payload = {"methods": ["password", "totp"], "user_verified": True}
-        return entry_of(CATALOGUE[Kind.SIGN_IN_COMPLETED], person, person, None, None, payload)
-    return entry_of(CATALOGUE[Kind.SIGNED_OUT], person, person, None, None, {})
+    session, app = UUID(int=FIRST + number // len(_STEPS)), UUID(int=FIRST + number % 97)
+    kind, payload = _STEPS[number % len(_STEPS)]
+    actor = None if kind is Kind.SIGN_IN_FAILED else person
+    named = {"email": person.email} if actor is None else {"session": session}
+    if kind in (Kind.SECOND_FACTOR_ACCEPTED, Kind.SIGN_IN_COMPLETED):
+        named["authenticator"] = app
+    return entry_of(CATALOGUE[kind], actor, person, None, None, payload | named)
 
 
 def _copy(drafts: list[Draft]) -> None:

@@ -34,9 +34,10 @@ def rows(where: str, side: Side, large: Side, effort: Effort) -> Iterator[Row]:
     yield from _recording(where, side, effort)
     large.run("prepare")
     large.run("record_fill", effort.events)
-    rounds = effort.processes if effort.events <= MANY else FEW_ROUNDS
+    rounds = range(effort.processes if effort.events <= MANY else FEW_ROUNDS)
+    yield _verified(where, [(large.run("record_verified"), large.run("record_hashed")) for _ in rounds])
     for what, name, demanded in READ:
-        yield from _read(what, where, [large.run(name) for _ in range(rounds)], demanded)
+        yield from _read(what, where, [large.run(name) for _ in rounds], demanded)
     yield from _listed(where, large.run("record_pages"))
 
 
@@ -48,6 +49,14 @@ def _recording(where: str, side: Side, effort: Effort) -> Iterator[Row]:
         figure, noise = ratio(rates[name], rates["plain"])
         remark = f"{median(rates[name]):.0f} events/s, {median(rates['plain']):.0f}"
         yield Row(what, where, figure, noise, must, higher_is_better=True, remark=remark)
+
+
+def _verified(where: str, rounds: list[tuple[dict[str, float], dict[str, float]]]) -> Row:
+    """What verifying takes beyond looking at everything, whatever the machine."""
+    figure, noise = ratio(*([told["rate"] for told in side] for side in zip(*rounds, strict=True)))
+    remark = f"{median(read['rate'] for _verified, read in rounds):.0f} events/s read and hashed by one process"
+    what = "audit_verify, against reading each event as a text and hashing it"
+    return Row(what, where, figure, noise, higher_is_better=True, remark=remark)
 
 
 def _read(what: str, where: str, rounds: list[dict[str, float]], demanded: int) -> Iterator[Row]:

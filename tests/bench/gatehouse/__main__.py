@@ -147,6 +147,10 @@ class Gatehouse(inside.Scene):
         """Events a second of `audit_verify`, and what it takes of memory."""
         return record.verified()
 
+    def record_hashed(self) -> inside.Answer:
+        """The same of reading every event as one text and hashing that."""
+        return record.read_and_hashed()
+
     def record_exported(self) -> inside.Answer:
         """The same of `audit_export_chain`."""
         return record.exported()

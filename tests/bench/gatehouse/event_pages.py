@@ -16,11 +16,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.flows import viewing
 from accounts.models import Role, Tenant, User
 from audit import reading
 from audit.models import AuditEvent
 from policies.evidence.asked import Asked, selection_of
-from policies.flows import looks
 from tests.bench import inside
 from tests.bench.gatehouse.events import BUSY, BUSY_ADDRESS, FIRST
 from tests.factories import AdministratorFactory, verified_client
@@ -123,7 +123,7 @@ def _asked(client: Client, administrator: User, query: dict[str, str]) -> Taken:
     selection = selection_of(Asked.of(query), seen_by=administrator, now=timezone.now())
     oldest = list(reading.oldest(selection, PAGE + 1))
     deepest = query | ({"after": str(oldest[-1].pk)} if len(oldest) > PAGE else {})
-    with mock.patch.object(looks, "ANEW_AFTER", timedelta(0)):  # as if nobody had asked before
+    with mock.patch.object(viewing, "ANEW_AFTER", timedelta(0)):  # as if nobody had asked before
         first = _page(client, query)
     last = _page(client, deepest)
     return {"first": first["ms"], "deepest": last["ms"], "queries": max(first["queries"], last["queries"])}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from hashlib import sha256
 from itertools import cycle
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -46,6 +47,7 @@ from tests.factories import verified_client
 WRITERS: Final = 8
 SECONDS: Final = 3  # of each round
 MADE: Final = 3000  # rows that each writer has at hand
+AT_A_TIME: Final = 2000  # events that are read
 TENANTS: Final = 1000
 PLAIN: Final = "plain_event"
 FIRST: Final = 1 << 64  # of the tenants that are written to
@@ -71,6 +73,11 @@ def rates() -> dict[str, float]:
 def verified() -> Figures:
     """Events a second of `audit_verify` with as many processes as processors, and MiB that it needs."""
     return _taken(partial(_command, "audit_verify", "--processes", str(os.cpu_count())))
+
+
+def read_and_hashed() -> Figures:
+    """The same of the least that somebody does who looks at every column: each event as one text, and its SHA-256."""
+    return _taken(_read_and_hash)
 
 
 def exported() -> Figures:
@@ -199,6 +206,16 @@ def _entry(person: Person, number: int) -> Entry:
 
 def _total() -> int:
     return sum(AuditChain.objects.values_list("sequence", flat=True))
+
+
+def _read_and_hash() -> None:
+    """As a chain is hashed: each with the hash before it."""
+    digest = b""
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute("SELECT event::text FROM audit_auditevent event")
+        while found := cursor.fetchmany(AT_A_TIME):
+            for (text,) in found:
+                digest = sha256(digest + text.encode()).digest()
 
 
 def _command(command: str, *arguments: str) -> None:

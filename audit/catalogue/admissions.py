@@ -6,7 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
-from audit.declarations import FLAG, ID, MOMENT, NUMBER, TEXT, Category, Outcome, Severity
+from audit.catalogue.reasons import REASON
+from audit.declarations import FLAG, ID, MOMENT, NUMBER, Category, Outcome, Severity
 from audit.kinds import Kind
 
 _LINK = {"link": ID}
@@ -26,7 +27,7 @@ _admissions(
     session=ID,
     **_LINK,
 )
-_refused(Kind.ENROLMENT_LINK_REFUSED, _("An enrolment link was refused for %(target)s: %(reason)s."), reason=TEXT)
+_refused(Kind.ENROLMENT_LINK_REFUSED, _("An enrolment link was refused for %(target)s: %(reason)s."), reason=REASON)
 _admissions(
     Kind.ACCESS_PASS_ISSUED,
     _("An access pass for %(target)s may be shown to %(actor)s once."),
@@ -45,7 +46,7 @@ _admissions(Kind.ACCESS_PASS_USED, _("%(target)s used an access pass."), Severit
 _refused(
     Kind.ACCESS_PASS_REFUSED,
     _("%(target)s entered what is no valid access pass: %(reason)s."),
-    reason=TEXT,
+    reason=REASON,
     failures=NUMBER,
     **_PASS,
 )
@@ -53,7 +54,7 @@ _admissions(
     Kind.ACCESS_PASS_REVOKED,
     _("An access pass of %(target)s was revoked: %(reason)s."),
     Severity.NOTICE,
-    reason=TEXT,
+    reason=REASON,
     **_PASS,
 )
 _admissions(Kind.ACCESS_PASS_LAPSED, _("An access pass of %(target)s ran out unused."), **_PASS)

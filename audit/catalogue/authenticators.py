@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import AUTHENTICATOR, METHOD, MINTED, REFUSAL, Declare
+from audit.catalogue.reasons import REASON
 from audit.declarations import DOCUMENT, ID, NUMBER, PERSONAL_TEXT, TEXT, Category, Outcome, Severity
 from audit.kinds import Kind
 
@@ -38,7 +39,7 @@ _authenticators(
     Kind.AUTHENTICATOR_REMOVED,
     _("%(actor)s removed an authenticator (%(method)s) of %(target)s."),
     Severity.NOTICE,
-    reason=TEXT,
+    reason=REASON,
     left=NUMBER,
     sessions=NUMBER,
     intervention=ID,

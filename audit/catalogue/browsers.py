@@ -6,7 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
-from audit.declarations import ID, MOMENT, NUMBER, TEXT, Category, Severity
+from audit.catalogue.reasons import REASON
+from audit.declarations import ID, MOMENT, NUMBER, Category, Severity
 from audit.kinds import Kind
 
 _BROWSER = {"browser": ID, "session": ID}
@@ -27,5 +28,5 @@ _browsers(
     **_BROWSER,
 )
 _browsers(
-    Kind.BROWSER_TRUST_ENDED, _("A browser of %(target)s is trusted no more: %(reason)s."), reason=TEXT, **_BROWSER
+    Kind.BROWSER_TRUST_ENDED, _("A browser of %(target)s is trusted no more: %(reason)s."), reason=REASON, **_BROWSER
 )

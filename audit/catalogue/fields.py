@@ -10,6 +10,7 @@ from typing import Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from audit.catalogue.reasons import REASON
 from audit.declarations import (
     DOCUMENT,
     FLAG,
@@ -46,7 +47,7 @@ METHOD, METHODS = (replace(field, words=METHOD_WORDS) for field in (TEXT, WORDS)
 STRENGTH = replace(TEXT, words=STRENGTH_WORDS)
 
 AUTHENTICATOR = {"authenticator": ID, "method": METHOD, "name": PERSONAL_TEXT, "session": ID}
-REFUSAL = {**AUTHENTICATOR, "email": PERSONAL_TEXT, "reason": TEXT, "failures": NUMBER, "purpose": TEXT}
+REFUSAL = {**AUTHENTICATOR, "email": PERSONAL_TEXT, "reason": REASON, "failures": NUMBER, "purpose": TEXT}
 PAUSE = {**REFUSAL, "scope": TEXT, "until": MOMENT}
 PROOF = {
     **AUTHENTICATOR,
@@ -90,5 +91,5 @@ POLICY = {
     "reason": PERSONAL_TEXT,
     "confirm_by": MOMENT,
 }
-ENDING = {"session": ID, "reason": TEXT, "count": NUMBER}
+ENDING = {"session": ID, "reason": REASON, "count": NUMBER}
 DIFFERENCE = {"fields": WORDS, "before": PERSONAL_DOCUMENT, "after": PERSONAL_DOCUMENT}

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
+from audit.catalogue.reasons import REASON
 from audit.declarations import FLAG, ID, MOMENT, NUMBER, PERSONAL_TEXT, TEXT, Category, Outcome, Severity
 from audit.kinds import Kind
 
@@ -60,7 +61,7 @@ _interventions(
     Severity.WARNING,
     outcome=Outcome.REFUSED,
     act=TEXT,
-    reason=TEXT,
+    reason=REASON,
 )
 _interventions(
     Kind.PASSWORD_DEMANDED,

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import DIFFERENCE, METHOD, Declare
+from audit.catalogue.reasons import REASON
 from audit.declarations import FLAG, ID, MOMENT, NUMBER, PERSONAL_TEXT, TEXT, WORDS, Category, Outcome, Severity
 from audit.kinds import Kind
 
@@ -66,7 +67,7 @@ _people(
     Severity.WARNING,
     outcome=Outcome.REFUSED,
     invitation=ID,
-    reason=TEXT,
+    reason=REASON,
 )
 _people(
     Kind.GROUPS_CHANGED, _("%(actor)s changed the groups of %(target)s."), Severity.NOTICE, before=WORDS, after=WORDS

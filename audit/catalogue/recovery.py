@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import METHOD, METHODS, Declare
+from audit.catalogue.reasons import REASON
 from audit.declarations import ID, NUMBER, PERSONAL_TEXT, TEXT, Category, Outcome, Severity
 from audit.kinds import Kind
 
@@ -15,14 +16,14 @@ _recovery(
     Kind.PASSWORD_RESET_REQUESTED,
     _("A new password for %(target)s was asked for."),
     email=PERSONAL_TEXT,
-    reason=TEXT,
+    reason=REASON,
 )
 _recovery(Kind.PASSWORD_RESET, _("%(target)s set a new password by a mailed link."), Severity.NOTICE, sessions=NUMBER)
 _recovery_refused(
     Kind.PASSWORD_RESET_REFUSED,
     _("A link for a new password was refused: %(reason)s."),
     email=PERSONAL_TEXT,
-    reason=TEXT,
+    reason=REASON,
 )
 _recovery(
     Kind.RECOVERY_CODES_MADE,

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue.declared import CATALOGUE
 from audit.catalogue.fields import Declare
+from audit.catalogue.reasons import REASON
 from audit.declarations import (
     DOCUMENT,
     FLAG,
@@ -57,7 +58,7 @@ _administration(
     Severity.WARNING,
     outcome=Outcome.REFUSED,
     page=TEXT,
-    reason=TEXT,
+    reason=REASON,
 )
 _administration(
     Kind.EXPORT_BEGUN,
@@ -154,7 +155,7 @@ _keys(
     Severity.ALARM,
     outcome=Outcome.FAILED,
     key=TEXT,
-    reason=TEXT,
+    reason=REASON,
 )
 _keys(
     Kind.KEY_MISSING,
@@ -172,7 +173,7 @@ _keys(
     table=TEXT,
     row=ID,
     key=TEXT,
-    reason=TEXT,
+    reason=REASON,
 )
 _keys(
     Kind.KEY_VERIFIED,
@@ -181,7 +182,7 @@ _keys(
     opened=NUMBER,
     unreadable=NUMBER,
 )
-_work = {"key": TEXT, "keys": WORDS, "reason": TEXT} | dict.fromkeys(("rows", "done", "unreadable", "left"), NUMBER)
+_work = {"key": TEXT, "keys": WORDS, "reason": REASON} | dict.fromkeys(("rows", "done", "unreadable", "left"), NUMBER)
 _keys(
     Kind.KEY_ROTATION_STARTED,
     _("Secrets began to be sealed anew under the encryption key %(key)s: %(rows)s."),
@@ -209,7 +210,7 @@ _keys(
     outcome=Outcome.REFUSED,
     key=TEXT,
     rows=NUMBER,
-    reason=TEXT,
+    reason=REASON,
 )
 _keys(
     Kind.KEY_ADOPTION_STARTED,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from audit import chain, context, keys
 from audit.catalogue import CATALOGUE
 from audit.catalogue.fields import METHOD, METHODS, STRENGTH
+from audit.catalogue.reasons import REASON
 from audit.declarations import DOCUMENT, FLAG, ID, MOMENT, NUMBER, PERSONAL_DOCUMENT, PERSONAL_TEXT, TEXT, WORDS
 from audit.drafts import COLUMNS, Draft
 from audit.encoding import visible
@@ -31,6 +32,7 @@ VALUES: dict[int, st.SearchStrategy[Any]] = {
     id(TEXT): text,
     id(METHOD): text,
     id(STRENGTH): text,
+    id(REASON): text,
     id(PERSONAL_TEXT): text,
     id(ID): text | st.uuids() | number,
     id(NUMBER): number,

@@ -288,7 +288,12 @@ def test_a_document_that_was_raised_is_valid_on_the_floor_and_raised_no_further(
 def test_a_floor_lets_nobody_in_whom_the_tenant_stops(
     document: dict[str, Any], under: dict[str, Any], person: Facts, enabled: bool
 ) -> None:
-    """But by a key, where the tenant's own list left nothing, and by a product, where it left none."""
+    """But by a key, where the tenant's own list left nothing, and by a product, where it left none.
+
+    And whom the tenant named for emergencies, as one of its people, where the floor forbids such accounts.
+    """
+    if "break_glass" in under:
+        document = document | {"break_glass": []}
     raised = floor.raised(document, under)
     assume("webauthn" in document["allowed"] or "webauthn" not in raised["allowed"])
     assume(not document["aaguids_allowed"] or set(raised["aaguids_allowed"]) <= set(document["aaguids_allowed"]))
@@ -306,6 +311,18 @@ def test_no_document_lets_in_whom_the_floor_stops(
     assume(is_valid(document | under))
     if decide(read(document, under), person, NOW).is_allowed:
         assert decide(read(document | under), person, NOW).is_allowed
+
+
+@pytest.mark.security(49)
+def test_where_accounts_for_emergencies_are_forbidden_they_are_people_like_others() -> None:
+    """Without their exception, and without the key that it takes: what the policy demands of everybody holds."""
+    person = scene.facts(person=SHE)
+    document = changed(break_glass=[str(SHE)], grace_days=0, new_grace_days=0, administrators_grace_days=0)
+    for stated, allowed in ((document, False), (document | {"enforcement": "optional"}, True)):
+        ordinary = decide(read(stated | {"break_glass": []}), person, NOW)
+        assert decide(read(stated, {"break_glass": []}), person, NOW) == ordinary
+        assert ordinary.is_allowed is allowed
+        assert not decide(read(stated), person, NOW).is_allowed
 
 
 def test_even_a_document_older_than_the_floor_cannot_demand_less() -> None:

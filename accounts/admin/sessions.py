@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts import assurance
+from accounts import agents, assurance
 from accounts.admin import labels
 from accounts.admin.filters import SessionStatusFilter, TenantFilter
 from accounts.admin.looks import LookedAtAdmin
@@ -29,7 +29,7 @@ class SessionAdmin(LookedAtAdmin):
     tenant_path = "person__tenant"
     id_field = "public_id"
     look, look_through = viewing.SESSION, viewing.SESSIONS
-    list_display = ("last_seen_at", "owner", "status", "strength", "ip", "agent", "created_at", "public_id")
+    list_display = ("last_seen_at", "owner", "status", "strength", "ip", "browser_name")
     list_filter = (TenantFilter, SessionStatusFilter)
     search_fields = ("person__email", "person__name")
     search_help_text = _("Search by mail address or name")
@@ -87,6 +87,10 @@ class SessionAdmin(LookedAtAdmin):
     @admin.display(description=_("status"))
     def status(self, session: Session) -> SafeString:
         return labels.status_of(session)
+
+    @admin.display(description=_("browser"))
+    def browser_name(self, session: Session) -> str:
+        return agents.spoken(session.agent)
 
     @admin.display(description=_("by"))
     def proved(self, session: Session) -> SafeString:

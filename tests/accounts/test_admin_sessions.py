@@ -153,3 +153,16 @@ def test_the_list_costs_the_same_for_many_sessions(
         client_of(person)
         with django_assert_num_queries(3):  # the session of the request, the count, the rows
             assert client.get(LIST).status_code == 200
+
+
+def test_the_list_says_browsers_as_people_call_them_and_the_page_as_they_call_themselves(
+    administrator: User, person: User
+) -> None:
+    row = session_of(client_of(person))
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    Session.objects.filter(pk=row.pk).update(agent=agent)
+    client = verified_client(administrator)
+    listed = client.get(LIST).content.decode()
+    assert "Firefox on Linux" in listed and agent not in listed
+    page = client.get(f"{LIST}{row.public_id}/change/").content.decode()
+    assert agent in page and str(row.public_id) in page

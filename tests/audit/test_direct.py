@@ -4,7 +4,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, Error, IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from psycopg import errors
 
@@ -120,6 +120,14 @@ def test_a_transaction_that_is_bound_to_be_rolled_back_takes_nothing() -> None:
         transaction.set_rollback(True)
         with pytest.raises(transaction.TransactionManagementError):
             keep("a", "1")
+    assert kept() == []
+
+
+def test_a_connection_that_was_closed_on_the_way_is_a_database_error() -> None:
+    with pytest.raises(Error), transaction.atomic():
+        begin()
+        connection.close()
+        keep("a", "1")
     assert kept() == []
 
 

@@ -1,6 +1,6 @@
 """What recording costs, and how fast the record is verified and exported: PostgreSQL alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from tests.bench.figures import Row, ratio, spread
@@ -20,11 +20,12 @@ COMPARED = (
 )
 
 READ = (
-    ("audit_verify", "record_verified", VERIFIED),
     ("audit_export_chain", "record_exported", EXPORTED),
     ("export by filter, JSON Lines", "record_as_json_lines", EXPORTED),
     ("export by filter, CSV", "record_as_csv", EXPORTED),
 )
+
+Rounds = Sequence[dict[str, float]]
 
 
 def rows(where: str, side: Side, large: Side, effort: Effort) -> Iterator[Row]:
@@ -35,7 +36,9 @@ def rows(where: str, side: Side, large: Side, effort: Effort) -> Iterator[Row]:
     large.run("prepare")
     large.run("record_fill", effort.events)
     rounds = range(effort.processes if effort.events <= MANY else FEW_ROUNDS)
-    yield _verified(where, [(large.run("record_verified"), large.run("record_hashed")) for _ in rounds])
+    verified, hashed = zip(*[(large.run("record_verified"), large.run("record_hashed")) for _ in rounds], strict=True)
+    yield _beside_hashing(where, verified, hashed)
+    yield from _read("audit_verify", where, verified, VERIFIED)
     for what, name, demanded in READ:
         yield from _read(what, where, [large.run(name) for _ in rounds], demanded)
     yield from _listed(where, large.run("record_pages"))
@@ -51,15 +54,15 @@ def _recording(where: str, side: Side, effort: Effort) -> Iterator[Row]:
         yield Row(what, where, figure, noise, must, higher_is_better=True, remark=remark)
 
 
-def _verified(where: str, rounds: list[tuple[dict[str, float], dict[str, float]]]) -> Row:
+def _beside_hashing(where: str, verified: Rounds, hashed: Rounds) -> Row:
     """What verifying takes beyond looking at everything, whatever the machine."""
-    figure, noise = ratio(*([told["rate"] for told in side] for side in zip(*rounds, strict=True)))
-    remark = f"{median(read['rate'] for _verified, read in rounds):.0f} events/s read and hashed by one process"
+    figure, noise = ratio(*([told["rate"] for told in side] for side in (verified, hashed)))
+    remark = f"{median(told['rate'] for told in hashed):.0f} events/s read and hashed by one process"
     what = "audit_verify, against reading each event as a text and hashing it"
     return Row(what, where, figure, noise, higher_is_better=True, remark=remark)
 
 
-def _read(what: str, where: str, rounds: list[dict[str, float]], demanded: int) -> Iterator[Row]:
+def _read(what: str, where: str, rounds: Rounds, demanded: int) -> Iterator[Row]:
     rates = [told["rate"] for told in rounds]
     remark = f"{median(told['cpu'] for told in rounds):.1f} µs of CPU each, without the database's"
     figures = (median(rates), spread(rates))

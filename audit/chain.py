@@ -1,7 +1,9 @@
 """The canonical form of an event and the hash chain over it: standard library only, for any verifier.
 
 `hash = SHA-256(previous hash ‖ canonical form)`, `mac = HMAC-SHA-256(key, hash)`. Personal values enter the
-canonical form as salted digests alone: erasing a readable copy and its salt leaves the chain whole.
+canonical form as salted digests alone. Those of readable copies are computed, by whoever asks, and stand nowhere; where
+a copy and its salt are erased, the digest is left in their place, and the chain is whole. In form 1, that of the first
+events, every digest stands beside its copy from the beginning.
 """
 
 import hashlib
@@ -16,7 +18,8 @@ from uuid import UUID
 
 from audit.errors import NotCanonical
 
-FORM = 1  # version of the canonical form; every row says which one it was hashed in
+FORM = 2  # version of the canonical form; every row says which one it was hashed in
+BESIDE_COPIES = 1  # the form whose digests all are stored
 GENESIS = "0" * 64  # the hash before the first event of a chain
 PLATFORM = UUID(int=0)  # the chain of what belongs to no tenant
 LARGEST_INTEGER = 2**53 - 1  # beyond it other languages' JSON readers round (RFC 8785)
@@ -68,24 +71,25 @@ class Fault(StrEnum):
     EDITED = "edited"  # does not fit its hash
     UNKNOWN_KEY = "unknown_key"
     FORGED = "forged"  # hashed by somebody without the key
-    COPY_EDITED = "copy_edited"  # a readable personal copy does not fit its digest
+    COPY_EDITED = "copy_edited"  # a readable personal copy does not fit a digest that stands beside it
 
 
 def canonical(event: Event) -> bytes:
     """The bytes that are hashed: JSON, keys in code point order, no spaces, UTF-8, NFC. Raises NotCanonical."""
-    if event.form != FORM:
+    if event.form not in (BESIDE_COPIES, FORM):
         raise NotCanonical(f"form {event.form!r} is not known")
+    digests = digests_of(event)
     return _encode(
         {
             "actor_id": event.actor_id,
             "at": f"{event.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
             "chain": str(event.chain),
-            "digests": event.digests,
+            "digests": digests,
             "form": event.form,
             "id": str(event.id),
             "kind": event.kind,
             "outcome": event.outcome,
-            "payload": {n: v for n, v in event.payload.items() if PAYLOAD + n not in event.digests},
+            "payload": {n: v for n, v in event.payload.items() if PAYLOAD + n not in digests},
             "request_id": event.request_id,
             "sequence": event.sequence,
             "target_id": event.target_id,
@@ -93,6 +97,13 @@ def canonical(event: Event) -> bytes:
             "tenant_id": event.tenant_id and str(event.tenant_id),
         }
     )
+
+
+def digests_of(event: Event) -> dict[str, str]:
+    """What stands in the canonical form for each personal value, by name: erased or readable. Raises NotCanonical."""
+    if event.form == BESIDE_COPIES:
+        return event.digests
+    return _digests_of_copies(event) | event.digests
 
 
 def digest_of(salt: str, name: str, value: Any) -> str:
@@ -122,7 +133,7 @@ def personal_copies(event: Event) -> dict[str, Any]:
     """The readable personal values of an event, by the names their digests have."""
     copies = {name: value for name in PERSONAL_COLUMNS if (value := getattr(event, name))}
     for name, value in event.payload.items():
-        if PAYLOAD + name in event.digests:
+        if PAYLOAD + name in event.salts or PAYLOAD + name in event.digests:
             copies[PAYLOAD + name] = value
     return copies
 
@@ -160,13 +171,16 @@ def _seal_fault(event: SealedEvent, keys: Mapping[str, bytes]) -> Fault | None:
 
 
 def _copy_fault(event: Event) -> Fault | None:
-    """Every copy has its salt and its digest; where the salt is gone, the copy must have been erased too."""
-    copies = personal_copies(event)
-    if copies.keys() != event.salts.keys() or not copies.keys() <= event.digests.keys():
-        return Fault.COPY_EDITED
-    if any(event.digests[n] != digest_of(event.salts[n], n, value) for n, value in copies.items()):
-        return Fault.COPY_EDITED
-    return None
+    """Every copy has its salt; where the salt is gone, the copy must have been erased too, and a digest be left."""
+    copies = personal_copies(event).keys()
+    beside = {name: event.digests[name] for name in copies & event.digests.keys()}
+    meant = _digests_of_copies(event) if event.form == BESIDE_COPIES else {}
+    return None if copies == event.salts.keys() and beside == meant else Fault.COPY_EDITED
+
+
+def _digests_of_copies(event: Event) -> dict[str, str]:
+    copies, salts = personal_copies(event), event.salts
+    return {name: digest_of(salts[name], name, value) for name, value in copies.items() if name in salts}
 
 
 def _encode(value: Any) -> bytes:

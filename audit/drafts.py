@@ -19,14 +19,14 @@ from audit.keys import Key
 from audit.row import Row
 
 _BEFORE: Final = (
-    f'{{"actor_id":%s,"at":"%sZ","chain":"%s","digests":%s,"form":{FORM},"id":"%s","kind":%s,"outcome":%s,'
+    f'{{"actor_id":%s,"at":"%sZ","chain":"%s","digests":{{%s}},"form":{FORM},"id":"%s","kind":%s,"outcome":%s,'
     '"payload":%s,"request_id":%s,"sequence":'
 ).__mod__
 _AFTER: Final = ',"target_id":%s,"target_type":%s,"tenant_id":%s}'.__mod__
 _ROW: Final = (
     '{"id":"%s","form":%d,"chain":"%s","tenant_id":%s,"kind":%s,"at":"%s","outcome":%s,"actor_id":%s,'
     '"actor_label":%s,"target_type":%s,"target_id":%s,"target_label":%s,"ip":%s,"user_agent":%s,"request_id":%s,'
-    '"payload":%s,"salts":%s,"digests":%s'
+    '"payload":%s,"salts":{%s},"digests":{}'
 ).__mod__
 _PLACE: Final = ',"sequence":%d,"prev_hash":"%s","hash":"%s","mac":"%s","key_id":"%s"}'.__mod__
 _MOMENT: Final = len("2026-11-28T12:00:00.000000")  # without its zone, which is UTC
@@ -53,7 +53,7 @@ class Draft:
         who = (actor, quoted(entry.actor_label), about, target, quoted(entry.target_label))
         whence = (quoted(entry.ip), quoted(entry.user_agent), request)
         event = (identifier, entry.form, where, tenant, kind, at, outcome)
-        self._row = _ROW((*event, *who, *whence, payload, salts, digests))
+        self._row = _ROW((*event, *who, *whence, payload, salts))
 
     def form(self, sequence: int) -> bytes:
         """What is hashed of the entry, which has this number."""
@@ -76,7 +76,7 @@ class Draft:
 def _commit_to_personal_values(entry: Entry) -> tuple[str, str]:
     """Salt and digest every personal value that is there; the chain holds the digests alone.
 
-    Returns salts and digests as JSON in canonical form.
+    Returns the members of salts and digests as JSON in canonical form. The row has no digests: its copies say them.
     """
     values = {name: value for name in chain.PERSONAL_COLUMNS if (value := getattr(entry, name))}
     if entry.personal:
@@ -85,11 +85,10 @@ def _commit_to_personal_values(entry: Entry) -> tuple[str, str]:
     salts, digests = [], []
     for name in sorted(values):
         salt = entry.salts[name] = random[begin : begin + 2 * SALT_LENGTH]
-        digest = entry.digests[name] = _digest_of(salt, name, values[name])
         salts.append(f'"{name}":"{salt}"')
-        digests.append(f'"{name}":"{digest}"')
+        digests.append(f'"{name}":"{_digest_of(salt, name, values[name])}"')
         begin += 2 * SALT_LENGTH
-    return f"{{{','.join(salts)}}}", f"{{{','.join(digests)}}}"
+    return ",".join(salts), ",".join(digests)
 
 
 def _payload_of(entry: Entry) -> tuple[str, str]:
@@ -99,7 +98,7 @@ def _payload_of(entry: Entry) -> tuple[str, str]:
     payload = to_json(entry.payload)
     if entry.personal.isdisjoint(entry.payload):
         return payload, payload
-    plain = {name: value for name, value in entry.payload.items() if PAYLOAD + name not in entry.digests}
+    plain = {name: value for name, value in entry.payload.items() if PAYLOAD + name not in entry.salts}
     return to_json(plain), payload
 
 

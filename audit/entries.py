@@ -23,7 +23,7 @@ ANONYMOUS = "anonymous"
 
 @dataclass(slots=True)
 class Entry:
-    """An event on its way to the table, with the names of its columns; `Draft` makes its digests, and seals it."""
+    """An event on its way to the table, with the names of its columns; `Draft` draws its salts, and seals it."""
 
     id: UUID
     chain: UUID

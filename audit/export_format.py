@@ -15,7 +15,8 @@ from uuid import UUID
 from audit.row import Row
 
 FORMAT: Final = "gatehouse-audit"
-VERSION: Final = 1
+VERSION: Final = 2
+READ: Final = (1, VERSION)  # files are kept for years; in the first version, all events are of form 1
 NO_PROOF: Final = "A selection of events. It proves nothing about what was left out."
 COLUMNS: Final = (
     *("id", "user_id", "user_email", "action", "resource", "details"),

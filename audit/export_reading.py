@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from audit.errors import NotAnExport, NotWhole, UnreadableLine
-from audit.export_format import COLUMNS, FORMAT, VERSION, moment
+from audit.export_format import COLUMNS, FORMAT, READ, moment
 from audit.row import Row
 
 LONGEST: Final = 8 * 2**20  # bytes of a line; events have one or two thousand
@@ -39,8 +39,8 @@ def read_head(file: BinaryIO) -> ExportHead:
         found = _document(line)
         if found.get("format") != FORMAT:
             raise NotAnExport("its first line is none of an export of the record")
-        if _integer(found["version"]) != VERSION:
-            raise NotAnExport(f"it is of version {found['version']}, and this verifier reads version {VERSION}")
+        if _integer(found["version"]) not in READ:
+            raise NotAnExport(f"it is of version {found['version']}, and this verifier reads up to {READ[-1]}")
         if found["whole"] is False:
             raise NotWhole("it is a selection")
         if found["whole"] is not True:

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from audit.catalogue import CATALOGUE
-from audit.chain import FORM, GENESIS
+from audit.chain import GENESIS
 from audit.declarations import Category, Outcome, Severity
 from audit.errors import AppendOnly
 
@@ -31,12 +31,12 @@ class EventQuerySet(models.QuerySet["AuditEvent"]):
 class AuditEvent(models.Model):
     """One thing that happened. Ids and labels are snapshots: events outlive what they name.
 
-    `digests` commit to the personal values (labels, address, agent, personal payload) beside their readable
-    copies; without its entry in `salts` a copy counts as erased. No foreign keys, on purpose.
+    Each personal value (labels, address, agent, personal payload) has its entry in `salts`, with which its digest is
+    made; once it is erased with that, its digest is left in `digests`. No foreign keys, on purpose.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)  # UUIDv7 of `at`
-    form = models.PositiveSmallIntegerField(default=FORM)
+    form = models.PositiveSmallIntegerField()
     chain = models.UUIDField()
     sequence = models.PositiveBigIntegerField(_("number"))
     tenant_id = models.UUIDField(_("tenant"), null=True)

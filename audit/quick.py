@@ -13,32 +13,30 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import chain as chained
 from itertools import repeat
-from json.encoder import encode_basestring as quoted  # what JSONEncoder does with a text
 from typing import Final
 from unicodedata import is_normalized
 from uuid import UUID
 
-from audit import quick_payloads
-from audit.chain import FORM, PAYLOAD, PERSONAL_COLUMNS
+from audit import quick_payloads, raw_rows
+from audit.chain import BESIDE_COPIES, FORM, PAYLOAD, PERSONAL_COLUMNS
+from audit.columns import REMEMBERED, Doubt, escaped, moments
 from audit.entries import SALT_LENGTH
-from audit.quick_payloads import REMEMBERED, Doubt, getter
-from audit.raw_rows import COLUMNS, FIELD
+from audit.quick_payloads import getter
+from audit.raw_rows import FIELD, Columns
 
 TOGETHER: Final = 500  # events
 BLOCK: Final = 64  # bytes, of SHA-256
 DIGEST: Final = 32  # bytes
-DAY: Final = len("2026-11-28 ")
-MOMENT: Final = len("2026-11-28 12:00:00.000000")  # unless it ends in BC
-SPELT: Final = re.compile(r"([1-9]\d{3}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?", re.ASCII)
 
 _CANONICAL: Final = (
     '{"actor_id":"%s","at":"%sZ","chain":"%s","digests":%s,"form":%s,"id":"%s","kind":"%s","outcome":"%s",'
     '"payload":%s,"request_id":"%s","sequence":%s,"target_id":"%s","target_type":"%s","tenant_id":%s}'
 ).__mod__
 _PERSONAL: Final = (*PERSONAL_COLUMNS, "payload", "salts", "digests")
-_FORM: Final = str(FORM)
+_BESIDE_COPIES: Final = str(BESIDE_COPIES)
+_FORMS: Final = {_BESIDE_COPIES, str(FORM)}
+_NONE_LEFT: Final = "{}"  # digests of an event of which nothing was erased
 
-Columns = Mapping[str, Sequence[str]]  # of some events, by their names
 Sealer = Callable[[bytes], bytes]
 
 
@@ -70,9 +68,8 @@ def certain(
 
 def _last_hash(records: Sequence[str], chain: str, *, after: int, previous: str, seals: Mapping[str, Sealer]) -> str:
     """The hash of the last of some events that are whole. Raises whatever a value that is none raises."""
-    parted = zip(*[record.split(FIELD) for record in records], strict=True)
-    columns = dict(zip(COLUMNS, parted, strict=True))
-    hashes: tuple[str, ...] = columns["hash"]
+    columns = raw_rows.columns(records)
+    hashes = columns["hash"]
     if columns["sequence"] != tuple(map(str, range(after + 1, after + 1 + len(records)))):
         raise Doubt
     if columns["prev_hash"] != (previous, *hashes[:-1]):
@@ -94,33 +91,28 @@ def _spell(texts: Sequence[str], digests: Sequence[bytes]) -> bool:
 
 def _canonical(columns: Columns, chain: str, *, is_ascii: bool) -> Iterable[str]:
     """The canonical forms of events."""
-    if set(columns["form"]) != {_FORM}:
+    form = columns["form"][0]
+    if form not in _FORMS or set(columns["form"]) != {form}:
         raise Doubt
-    digests, payloads = _committed(columns, is_ascii=is_ascii)
+    digests, payloads = _committed(columns, are_beside=form == _BESIDE_COPIES, is_ascii=is_ascii)
     in_order = (
-        _escaped(columns["actor_id"]),
-        [_days[at[:DAY]] + at[DAY:] if len(at) == MOMENT and at[-1] != "C" else _moment(at) for at in columns["at"]],
+        escaped(columns["actor_id"]),
+        moments(columns["at"]),
         repeat(chain),
         digests,
-        repeat(_FORM),
+        repeat(form),
         columns["id"],
-        _escaped(columns["kind"]),
-        _escaped(columns["outcome"]),
+        escaped(columns["kind"]),
+        escaped(columns["outcome"]),
         payloads,
-        _escaped(columns["request_id"]),
+        escaped(columns["request_id"]),
         columns["sequence"],
-        _escaped(columns["target_id"]),
-        _escaped(columns["target_type"]),
+        escaped(columns["target_id"]),
+        escaped(columns["target_type"]),
         [f'"{tenant}"' if tenant else "null" for tenant in columns["tenant_id"]],
     )
     texts = map(_CANONICAL, zip(*in_order))  # noqa: B905  # two of them have no end
     return texts if is_ascii else map(_composed, texts)
-
-
-def _escaped(texts: Sequence[str]) -> Sequence[str]:
-    """Texts as JSON has them between quotation marks: nearly always as they are."""
-    together = "".join(texts)
-    return texts if quoted(together) == f'"{together}"' else [quoted(text)[1:-1] for text in texts]
 
 
 def _composed(text: str) -> str:
@@ -130,32 +122,11 @@ def _composed(text: str) -> str:
     return text
 
 
-class _Days(dict[str, str]):
-    """The days of moments as they are hashed, by how PostgreSQL spells them."""
+def _committed(columns: Columns, *, are_beside: bool, is_ascii: bool) -> tuple[list[str], list[str]]:
+    """Digests and plain payloads in canonical form, where every copy has its salt and nothing was erased.
 
-    def __missing__(self, day: str) -> str:
-        if len(self) > REMEMBERED:
-            self.clear()
-        self[day] = told = _moment(f"{day}00:00:00")[:DAY]
-        return told
-
-
-_days: Final = _Days()
-
-
-def _moment(at: str) -> str:
-    """A moment as it is hashed: PostgreSQL leaves out what is 0 at the end of a fraction.
-
-    In a year of four digits of our era: nothing else is spelt so.
+    `are_beside`: the digests stand beside the copies.
     """
-    found = SPELT.fullmatch(at)
-    if found is None:
-        raise Doubt
-    return f"{found[1]}T{found[2]}.{found[3] or '':0<6}"
-
-
-def _committed(columns: Columns, *, is_ascii: bool) -> tuple[list[str], list[str]]:
-    """Digests and plain payloads in canonical form, where every copy has its salt and fits its digest."""
     salts, alike = columns["salts"], defaultdict(list)
     for place, key in enumerate(zip(columns["kind"], map(len, salts), strict=True)):
         alike[key].append(place)
@@ -163,8 +134,11 @@ def _committed(columns: Columns, *, is_ascii: bool) -> tuple[list[str], list[str
     for places in alike.values():
         pick = getter(places)
         shape = _shape(tuple(salts[places[0]].split('"')[1::4]))
-        found = shape.committed({name: pick(columns[name]) for name in _PERSONAL}, is_ascii=is_ascii)
-        for place, told, plain in zip(places, *found, strict=True):
+        group = {name: pick(columns[name]) for name in _PERSONAL}
+        found, plains = shape.committed(group, is_ascii=is_ascii)
+        if group["digests"] != (tuple(map(shape.stored, found)) if are_beside else (_NONE_LEFT,) * len(places)):
+            raise Doubt
+        for place, told, plain in zip(places, map(shape.canonical, map(shape.ordered, found)), plains, strict=True):
             digests[place], payloads[place] = told, plain
     return digests, payloads
 
@@ -192,17 +166,14 @@ class _Shape:
         self.ordered = getter(order)
         self.canonical = ("{" + ",".join(f'"{plain[each]}":"%s"' for each in order) + "}").__mod__
 
-    def committed(self, columns: Columns, *, is_ascii: bool) -> tuple[Iterable[str], Iterable[str]]:
-        """Digests and plain payloads of events that all have these values."""
+    def committed(self, columns: Columns, *, is_ascii: bool) -> tuple[list[tuple[str, ...]], Iterable[str]]:
+        """The digests, in the order of `names`, and plain payloads of events that all have these values."""
         if any([any(columns[name]) for name in self.absent]) or any(["" in columns[name] for name in self.columns]):
             raise Doubt
-        values: dict[str, Iterable[str]] = {name: _escaped(columns[name]) for name in self.columns}
+        values: dict[str, Iterable[str]] = {name: escaped(columns[name]) for name in self.columns}
         *told, payloads = quick_payloads.parted(columns["payload"], self.fields)
         values |= zip(self.fields, told, strict=True)
-        found = self._computed(self._given(columns["salts"]), values, is_ascii=is_ascii)
-        if tuple(map(self.stored, found)) != columns["digests"]:
-            raise Doubt
-        return map(self.canonical, map(self.ordered, found)), payloads
+        return self._computed(self._given(columns["salts"]), values, is_ascii=is_ascii), payloads
 
     def _given(self, salts: Sequence[str]) -> list[tuple[str, ...]]:
         """The salts of each event: as long as recording makes them, and nothing beside them."""

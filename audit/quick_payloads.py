@@ -12,16 +12,12 @@ from operator import itemgetter
 from typing import Any, Final
 
 from audit.chain import PAYLOAD, to_json
+from audit.columns import REMEMBERED, Doubt
 
 DIGITS: Final = 15  # that an integer may have and be below 2^53 whatever they are
-REMEMBERED: Final = 1024  # forms, shapes, days: a record has a few dozen
 
 Pick = Callable[[Sequence[Any]], tuple[Any, ...]]
 Spell = Callable[[tuple[Any, ...]], str]
-
-
-class Doubt(Exception):
-    """The events may be whole or not: somebody has to look at them properly."""
 
 
 def parted(payloads: Sequence[str], names: tuple[str, ...]) -> list[Iterable[str]]:

@@ -4,8 +4,9 @@ The database puts the columns of an event side by side, and no more. Whoever par
 are: then none holds the sign that parts them, and `read` sees to it that none is missing.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import DataError, connection
@@ -25,19 +26,8 @@ _RECORD: Final = ", ".join(_SPELT.get(name, f"event.{name}") for name in COLUMNS
 _RECORDS: Final = " ".join(
     (f"SELECT CASE num_nulls({_HELD}) WHEN 0 THEN concat_ws('{FIELD}', {_RECORD}) END", _FROM, _WHERE)
 )
-_DATED: Final = "event.at >= '1000-01-01 UTC' AND event.at < '10000-01-01 UTC'"  # so that its spelling says when
-_LINE: Final = {"at": """to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at"""}
-_LINES: Final = " ".join(
-    (
-        "SELECT row_to_json(line)::text,",
-        _DATED,
-        _FROM,
-        ", LATERAL (SELECT",
-        ", ".join(_LINE.get(name, f"event.{name}") for name in _NAMES),
-        ") line",
-        _WHERE,
-    )
-)
+
+Columns = Mapping[str, tuple[str, ...]]  # of some events, by their names
 
 
 def are_there() -> bool:
@@ -50,24 +40,15 @@ def read(chain: UUID, after: int, upto: int) -> list[str]:
 
     Up to the first that lacks one; none where one of them cannot be spelt.
     """
-    try:
-        found = _all(_RECORDS, chain, after, upto)
-    except DataError:
-        return []
-    return list(takewhile(bool, [record for (record,) in found]))
-
-
-def read_lines(chain: UUID, after: int, upto: int) -> list[str] | None:
-    """The same as JSON objects, on one line each. None where one of them cannot be spelt."""
-    try:
-        found = _all(_LINES, chain, after, upto)
-    except DataError:
-        return None
-    return [line for line, _dated in found] if all(dated for _line, dated in found) else None
-
-
-def _all(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+        try:
+            cursor.execute(_RECORDS, (chain, after, upto))
+        except DataError:
+            return []
+        return list(takewhile(bool, [record for (record,) in cursor.fetchall()]))
+
+
+def columns(records: Sequence[str]) -> Columns:
+    """The columns of some events. Raises ValueError where one of them is not as many as there are."""
+    parted = zip(*[record.split(FIELD) for record in records], strict=True)
+    return dict(zip(COLUMNS, parted, strict=True))

@@ -16,12 +16,11 @@ from django.db import connection
 from django.db.models import Func, TextField
 from django.db.models.functions import Cast
 
+from audit.columns import MOMENT, escaped
 from audit.declarations import Outcome
 from audit.export_format import COLUMNS, head_of_selection, line_of
 from audit.spreadsheets import csv_lines, csv_of_columns
 from audit.summary import Read, stamp
-
-MOMENT: Final = len("2026-11-28 12:00:00.000000")  # as PostgreSQL spells one, unless it leaves out zeros or ends in BC
 
 Quote = Callable[[str], str]
 Events = Sequence[tuple[Any, ...]]  # the columns of a `Read`; all may be text
@@ -141,11 +140,8 @@ def _facts(payload: Any, quote: Quote) -> str:
 
 
 def _quoted(texts: Texts, quote: Quote, empty: str = "null") -> list[str]:
-    """Texts as JSON has them: nearly always as they are, between quotation marks."""
-    together = "".join(texts)
-    if quote(together) == f'"{together}"':
-        return [f'"{text}"' if text else empty for text in texts]
-    return [quote(text) if text else empty for text in texts]
+    """Texts as JSON has them."""
+    return [f'"{text}"' if text else empty for text in escaped(texts, quote)]
 
 
 def _stamp(at: Any) -> str:

@@ -1,6 +1,6 @@
-"""Stand-ins for what events name, and the judgement over a chain that several tests need."""
+"""Stand-ins for what events name, what is done to events, and the judgement over a chain that several tests need."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +29,35 @@ class Person:
 def events_of(chain_id: UUID | None) -> list[AuditEvent]:
     """The events of a tenant's chain (None: the platform's), first to last."""
     return list(AuditEvent.objects.filter(chain=chain_id or chain.PLATFORM).order_by("sequence"))
+
+
+def erased(event: Any) -> dict[str, Any]:
+    """The columns of an event without what is personal in it, its digests left in their place."""
+    digests = chain.digests_of(event)
+    personal = {name.removeprefix(chain.PAYLOAD) for name in digests}
+    payload = {name: value for name, value in event.payload.items() if name not in personal}
+    return dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"salts": {}, "payload": payload, "digests": digests}
+
+
+def in_the_first_form(event: Any) -> dict[str, Any]:
+    """The form and the digests with which an event was recorded in the beginning; it must be hashed anew."""
+    return {"form": chain.BESIDE_COPIES, "digests": chain.digests_of(event)}
+
+
+def changed(event: Any, columns: Mapping[str, Any]) -> Any:
+    """The event, with these values in its columns."""
+    for name, value in columns.items():
+        setattr(event, name, value)
+    return event
+
+
+def seal_anew(events: Iterable[Any], previous: str = chain.GENESIS) -> None:
+    """As recording does it, with the key."""
+    key = keys.primary()
+    for event in events:
+        event.prev_hash = previous
+        event.hash = previous = chain.link(previous, chain.canonical(event))
+        event.mac, event.key_id = key.authenticate(previous), key.id
 
 
 def first_fault(events: Iterable[AuditEvent], head: AuditChain | None = None) -> chain.Fault | None:

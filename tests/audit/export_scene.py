@@ -65,7 +65,7 @@ def export(directory: Path, person: Person) -> Exported:
     assert person.tenant_id
     line, head = chain_export.begin(person.tenant_id)
     found = statements.read_all(directory, statements.public_keys([PUBLIC]))
-    events = [json.loads(each) for each in chain_export.lines(head)]
+    events = [json.loads(each) for piece in chain_export.pieces(head) for each in piece.splitlines()]
     return Exported(json.loads(line), events, promises_about(person.tenant_id, found), directory)
 
 
@@ -73,16 +73,9 @@ def hash_anew(events: list[Line], after: int) -> None:
     """What somebody does who knows how hashes are made: all events after number `after` fit together again."""
     previous = events[after - 1]["hash"] if after else chain.GENESIS
     for each in events[after:]:
-        [row] = read_events(BytesIO(export_format.line_of(each).encode()))
+        row = row_of(each)
         each["prev_hash"] = previous
         each["hash"] = previous = chain.link(previous, chain.canonical(row))
-
-
-def digest_anew(event: Line) -> None:
-    """And the digests of the readable copies too."""
-    [row] = read_events(BytesIO(export_format.line_of(event).encode()))
-    copies = chain.personal_copies(row)
-    event["digests"] |= {n: chain.digest_of(event["salts"][n], n, v) for n, v in copies.items() if n in event["salts"]}
 
 
 def run(*arguments: str, home: Path = ROOT, code: str = "", stdin: bytes = b"") -> tuple[int, str, str]:

@@ -23,7 +23,7 @@ from audit.errors import NotCanonical
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
 from audit.models import AuditChain, AuditEvent
-from tests.audit.evidence import Person, events_of, first_fault
+from tests.audit.evidence import Person, changed, erased, events_of, first_fault, in_the_first_form, seal_anew
 from tests.audit.lift import lifted
 
 COLUMNS = [field.attname for field in AuditEvent._meta.concrete_fields]
@@ -55,15 +55,35 @@ def event(**changes: Any) -> Any:
     return SimpleNamespace(**values | changes)
 
 
-def test_the_canonical_form_is_pinned_to_the_byte() -> None:
-    """Rows of years hang on these bytes: another form needs another number in `form`."""
-    assert chain.canonical(event()).decode() == (
+def pinned(form: int, *, label: str, email: str) -> str:
+    return (
         '{"actor_id":"1","at":"2026-03-01T12:00:00.000042Z","chain":"00000000-0000-0000-0000-000000000005",'
-        '"digests":{"actor_label":"d1","payload.email":"d2"},"form":1,'
+        f'"digests":{{"actor_label":"{label}","payload.email":"{email}"}},"form":{form},'
         '"id":"01951234-5678-7abc-8def-0123456789ab","kind":"session:signed_out","outcome":"ok",'
         '"payload":{"reason":"größer"},"request_id":"r","sequence":1,"target_id":"1",'
         '"target_type":"accounts.user","tenant_id":"00000000-0000-0000-0000-000000000005"}'
     )
+
+
+def test_the_first_form_is_pinned_to_the_byte() -> None:
+    """Rows of years hang on these bytes: another form needs another number in `form`."""
+    assert chain.canonical(event()).decode() == pinned(1, label="d1", email="d2")
+    with_salts = event(salts={"actor_label": "5a17", "payload.email": "5a18"})
+    assert chain.canonical(with_salts) == chain.canonical(event())
+
+
+def test_the_second_form_is_pinned_to_the_byte() -> None:
+    """Digests of copies are computed, those of what was erased are there."""
+    label = hashlib.sha256(b'5a17\0actor_label\0"anna@acme.example"').hexdigest()
+    email = hashlib.sha256(b'5a18\0payload.email\0"anna@acme.example"').hexdigest()
+    salts = {"actor_label": "5a17", "payload.email": "5a18"}
+    whole = chain.canonical(event(form=2, digests={}, salts=salts)).decode()
+    assert whole == pinned(2, label=label, email=email)
+    gone = {"actor_label": "", "payload": {"reason": "größer"}}
+    erased = event(form=2, digests={"actor_label": label, "payload.email": email}, salts={}, **gone)
+    assert chain.canonical(erased).decode() == whole
+    one = event(form=2, digests={"actor_label": label}, salts={"payload.email": "5a18"}, actor_label="")
+    assert chain.canonical(one).decode() == whole
 
 
 def test_hash_mac_digest_and_key_id_are_what_they_are_said_to_be() -> None:
@@ -112,7 +132,7 @@ def test_what_json_readers_disagree_about_has_no_canonical_form(value: Any) -> N
 
 def test_an_unknown_form_is_not_guessed() -> None:
     with pytest.raises(NotCanonical):
-        chain.canonical(event(form=2))
+        chain.canonical(event(form=3))
 
 
 def test_hashing_needs_the_standard_library_alone() -> None:
@@ -226,26 +246,98 @@ def test_history_rewritten_without_the_key_is_found(recorded: list[AuditEvent]) 
     assert first_fault(recorded) is Fault.UNKNOWN_KEY
 
 
+@pytest.fixture
+def of_the_first_form(recorded: list[AuditEvent]) -> list[AuditEvent]:
+    """The same events as they were recorded in the beginning."""
+    for one in recorded:
+        changed(one, in_the_first_form(one))
+    seal_anew(recorded)
+    return recorded
+
+
+@pytest.mark.security(88)
 @pytest.mark.django_db
 def test_erasing_copies_and_salts_leaves_the_chain_whole(recorded: list[AuditEvent]) -> None:
     for one in recorded:
-        one.actor_label = one.target_label = one.ip = one.user_agent = ""
-        personal = {name.removeprefix(chain.PAYLOAD) for name in one.digests}
-        one.payload = {name: value for name, value in one.payload.items() if name not in personal}
-        one.salts = {}
+        changed(one, erased(one))
     assert first_fault(recorded, head_of(recorded)) is None
     assert recorded[1].payload == {"fields": ["name"]}
 
 
+@pytest.mark.security(88)
 @pytest.mark.django_db
-def test_erasing_a_copy_but_not_its_salt_is_an_edit(recorded: list[AuditEvent]) -> None:
-    recorded[2].target_label = ""
+def test_events_of_the_first_form_are_whole_and_stay_so_when_they_are_erased(
+    of_the_first_form: list[AuditEvent],
+) -> None:
+    assert first_fault(of_the_first_form) is None
+    for one in of_the_first_form:
+        changed(one, erased(one))
+    assert first_fault(of_the_first_form) is None
+
+
+ALMOST_ERASED: dict[str, tuple[Any, Fault, Fault]] = {
+    "the copy, not its salt": (lambda one: {"target_label": ""}, Fault.EDITED, Fault.COPY_EDITED),
+    "the salt, not its copy": (
+        lambda one: {"salts": {name: salt for name, salt in one.salts.items() if name != "target_label"}},
+        Fault.EDITED,
+        Fault.COPY_EDITED,
+    ),
+    "everything, and a copy put back": (
+        lambda one: erased(one) | {"target_label": "eve@acme.example"},
+        Fault.COPY_EDITED,
+        Fault.COPY_EDITED,
+    ),
+    "everything, and a copy put back with a salt": (
+        lambda one: erased(one) | {"target_label": "eve@acme.example", "salts": {"target_label": "5a17"}},
+        Fault.COPY_EDITED,
+        Fault.COPY_EDITED,
+    ),
+    "the copy, with its digest beside another one": (
+        lambda one: {"target_label": "eve@acme.example", "digests": chain.digests_of(one)},
+        Fault.COPY_EDITED,
+        Fault.COPY_EDITED,
+    ),
+    "everything, without a digest": (lambda one: erased(one) | {"digests": {}}, Fault.EDITED, Fault.EDITED),
+}
+
+
+@pytest.mark.security(88)
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", ALMOST_ERASED)
+def test_whatever_is_no_whole_erasure_is_found(recorded: list[AuditEvent], how: str) -> None:
+    columns, fault, _ = ALMOST_ERASED[how]
+    changed(recorded[2], columns(recorded[2]))
+    assert first_fault(recorded) is fault
+
+
+@pytest.mark.security(88)
+@pytest.mark.django_db
+@pytest.mark.parametrize("how", ALMOST_ERASED)
+def test_so_it_is_in_the_first_form(of_the_first_form: list[AuditEvent], how: str) -> None:
+    columns, _, fault = ALMOST_ERASED[how]
+    changed(of_the_first_form[2], columns(of_the_first_form[2]))
+    assert first_fault(of_the_first_form) is fault
+
+
+@pytest.mark.security(88)
+@pytest.mark.django_db
+def test_a_digest_stands_beside_its_copy_in_the_first_form_and_never_in_the_second(recorded: list[AuditEvent]) -> None:
+    """So that what may be written into an event without being seen is nothing."""
+    event = recorded[2]
+    assert event.digests == {}
+    digests, event.digests = chain.digests_of(event), chain.digests_of(event)
+    assert first_fault(recorded) is Fault.COPY_EDITED
+    changed(event, {"form": chain.BESIDE_COPIES})
+    seal_anew(recorded)
+    assert first_fault(recorded) is None
+    event.digests = {name: digest for name, digest in digests.items() if name != "target_label"}
+    seal_anew(recorded)
     assert first_fault(recorded) is Fault.COPY_EDITED
 
 
 @pytest.mark.django_db
 def test_equal_personal_values_have_different_digests(recorded: list[AuditEvent]) -> None:
-    digests = [digest for one in recorded for digest in one.digests.values()]
+    digests = [digest for one in recorded for digest in chain.digests_of(one).values()]
     assert len(digests) == len(set(digests)) > 5
 
 
@@ -257,8 +349,8 @@ def test_equal_personal_values_have_different_digests(recorded: list[AuditEvent]
         ("outcome = 'refused'", Fault.EDITED),
         ("kind = 'person:deleted'", Fault.EDITED),
         ("tenant_id = NULL", Fault.EDITED),
-        ("target_label = 'eve@acme.example'", Fault.COPY_EDITED),
-        ("ip = '192.0.2.66'", Fault.COPY_EDITED),
+        ("target_label = 'eve@acme.example'", Fault.EDITED),
+        ("ip = '192.0.2.66'", Fault.COPY_EDITED),  # it had none
         ("""payload = '{"methods": ["totp"], "user_verified": 1}'""", Fault.EDITED),
         ("""payload = '{"methods": ["totp"], "user_verified": 1.5}'""", Fault.NOT_CANONICAL),
         ("sequence = 9", Fault.OUT_OF_SEQUENCE),

@@ -1,18 +1,23 @@
 """A whole chain is written the same, quickly or properly: PostgreSQL has both ways."""
 
 import json
+from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audit import chain_export, raw_rows, rows
-from tests.audit.test_verification import sql, undone
+from tests.audit.evidence import events_of
+from tests.audit.test_quick import properly, value_for
+from tests.audit.test_verification import FIELDS, LENGTH, raw, sql, undone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 def written(chain: UUID) -> list[str]:
-    return list(chain_export.lines(rows.head_of(chain)))
+    return "".join(chain_export.pieces(rows.head_of(chain))).splitlines(keepends=True)
 
 
 def test_quickly_and_properly_the_same_is_written(hostile_chain: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +42,37 @@ def test_events_that_are_missing_are_missing_in_it_too(hostile_chain: UUID) -> N
     with undone():
         sql("DELETE FROM audit_auditevent WHERE chain = %s AND sequence = 3", hostile_chain)
         assert [json.loads(line)["sequence"] for line in written(hostile_chain)][:4] == [1, 2, 4, 5]
+
+
+@pytest.mark.security(88)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_so_it_is_whatever_stands_in_the_table(hostile_chain: UUID, data: st.DataObject) -> None:
+    number = data.draw(st.integers(1, LENGTH), label="number")
+    column = data.draw(st.sampled_from(sorted(FIELDS.keys() - {"chain", "sequence"})), label="column")
+    place, value = value_for(data, column, getattr(events_of(hostile_chain)[number - 1], column))
+    with undone():
+        statement = f'UPDATE audit_auditevent SET "{column}" = {place} WHERE chain = %s AND sequence = %s'  # noqa: S608
+        assert sql(statement, value, raw("chain", hostile_chain), number) == 1
+        with properly():
+            slow = read_of(hostile_chain)
+        assert read_of(hostile_chain) == slow
+
+
+def read_of(chain: UUID) -> Any:
+    """What a reader of the file finds in it; nothing where it breaks off."""
+    try:
+        return [json.loads(line) for line in written(chain)]
+    except rows.Unreadable:
+        return None
+
+
+@pytest.mark.security(88)
+def test_signs_that_part_columns_shift_nothing(hostile_chain: UUID) -> None:
+    with undone():
+        sql("ALTER TABLE audit_auditevent ALTER target_type DROP NOT NULL, ALTER target_id TYPE text")
+        move = "UPDATE audit_auditevent SET target_type = NULL, actor_label = actor_label || %s || target_type"
+        assert sql(f"{move} WHERE chain = %s AND sequence = 4", raw_rows.FIELD, hostile_chain) == 1
+        found = [json.loads(line) for line in written(hostile_chain)]
+        assert found[3]["target_type"] is None
+        assert raw_rows.FIELD in found[3]["actor_label"]

@@ -68,7 +68,7 @@ def test_what_is_sealed_is_what_verifying_finds_whole(entry: Entry, number: int)
     previous, digest = "ab" * 32, draft.seal(number, "ab" * 32, keys.primary())
     assert draft.form(number) == chain.canonical(entry)
     assert digest == entry.hash
-    assert chain.personal_copies(entry).keys() == entry.salts.keys() == entry.digests.keys()
+    assert chain.personal_copies(entry).keys() == entry.salts.keys() == chain.digests_of(entry).keys()
     assert chain.fault_of(entry, number, previous, keys.by_id()) is None
 
 

@@ -16,7 +16,7 @@ CHAIN = UUID(int=7)
 def test_the_head_of_a_chain_says_that_it_is_whole_and_where_it_ends():
     assert export_format.head_of_chain(CHAIN, sequence=3, digest="ab", at=AT) == {
         "format": "gatehouse-audit",
-        "version": 1,
+        "version": 2,
         "whole": True,
         "at": "2026-11-28T12:00:00.000007Z",
         "chain": str(CHAIN),

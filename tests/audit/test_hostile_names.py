@@ -88,7 +88,7 @@ def test_recorded_hostile_names_stay_one_line_each_in_every_format(
 
     assert person.tenant_id
     head, end = chain_export.begin(person.tenant_id)
-    whole = head + "".join(chain_export.lines(end))
+    whole = head + "".join(chain_export.pieces(end))
     assert [json.loads(line)["actor_label"] for line in lines_of(whole)[1:-1]] == LABELS
     proof = judged(whole.encode(), {})
     assert (proof.events, proof.finding) == (NUMBER + 1, None)

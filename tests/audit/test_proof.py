@@ -17,8 +17,8 @@ from audit.errors import CheckpointUnsound, NotAnExport, NotCanonical, NotWhole,
 from audit.export_reading import LONGEST, read_head
 from audit.proof import promises_about
 from audit.statements import Statement
-from tests.audit.evidence import Person
-from tests.audit.export_scene import DIVIDER, PRIVATE, PUBLIC, Exported, digest_anew, export, hash_anew, judged, written
+from tests.audit.evidence import Person, erased, in_the_first_form
+from tests.audit.export_scene import DIVIDER, PRIVATE, PUBLIC, Exported, export, hash_anew, judged, row_of, written
 
 pytestmark = pytest.mark.django_db
 LENGTH = 9
@@ -110,7 +110,6 @@ def test_damage_that_is_hashed_anew_is_found_by_the_next_checkpoint(exported: Ex
     for place, each in enumerate(events, start=1):
         each["sequence"] = place
     try:
-        digest_anew(events[number - 1])
         hash_anew(events, number - 1)
     except (NotCanonical, UnreadableLine):
         reject()  # no event any more: what that becomes is tested by itself
@@ -152,8 +151,9 @@ def renumber(events: list[Any]) -> None:
     [
         (lambda events: events[4].update(outcome="refused"), (5, Damage.EDITED)),
         (lambda events: events[4].update(at="2026-01-01T00:00:00.000000Z"), (5, Damage.REDATED)),
-        (lambda events: events[4].update(target_label="eve@acme.example"), (5, Damage.COPY_EDITED)),
-        (lambda events: events[4]["salts"].popitem(), (5, Damage.COPY_EDITED)),
+        (lambda events: events[4].update(target_label="eve@acme.example"), (5, Damage.EDITED)),
+        (lambda events: events[4]["salts"].popitem(), (5, Damage.EDITED)),
+        (lambda events: events[4].update(digests=chain.digests_of(row_of(events[4]))), (5, Damage.COPY_EDITED)),
         (lambda events: events[4].update(prev_hash="0" * 64), (5, Damage.EDITED)),
         (lambda events: events.pop(3), (4, Damage.REMOVED)),
         (renumber, (4, Damage.REMOVED)),
@@ -165,7 +165,7 @@ def renumber(events: list[Any]) -> None:
         (lambda events: events.append(events[-1] | {"sequence": LENGTH + 1}), (LENGTH + 1, Damage.INSERTED)),
         (lambda events: events.pop(), (LENGTH, Damage.CUT_OFF)),
         (lambda events: events.clear(), (1, Damage.CUT_OFF)),
-        (lambda events: events[4].update(form=2), (5, Damage.UNREADABLE)),
+        (lambda events: events[4].update(form=3), (5, Damage.UNREADABLE)),
         (lambda events: events[4].update(chain=str(uuid4())), (5, Damage.INSERTED)),
     ],
 )
@@ -199,11 +199,20 @@ def test_an_end_cut_off_with_its_head_is_found_up_to_the_last_checkpoint(exporte
 def test_erased_copies_leave_the_file_whole(exported: Exported) -> None:
     def erase(events: list[Any]) -> None:
         for each in events:
-            each |= dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"salts": {}}
-            personal = {name.removeprefix(chain.PAYLOAD) for name in each["digests"]}
-            each["payload"] = {name: value for name, value in each["payload"].items() if name not in personal}
+            each |= erased(row_of(each))
 
     assert exported.checked(erase).finding is None
+
+
+@pytest.mark.security(88)
+def test_a_file_of_the_first_version_is_proved_too(exported: Exported) -> None:
+    """It was written before the second form, and is kept for years: every digest stands beside its copy."""
+    events = [each | in_the_first_form(row_of(each)) for each in exported.events]
+    hash_anew(events, 0)
+    head = exported.head | {"version": 1, "hash": events[-1]["hash"]}
+    assert judged(written(head, events), {}).finding is None
+    events[4]["target_label"] = "eve@acme.example"
+    assert told(judged(written(head, events), {}).finding) == (5, Damage.COPY_EDITED)
 
 
 HOSTILE = {
@@ -286,7 +295,7 @@ def test_a_selection_is_no_whole_chain(exported: Exported) -> None:
     head = exported.head | {"whole": False}
     with pytest.raises(NotWhole):
         read_head(BytesIO(written(head, [])))
-    for wrong in ({"version": 2}, {"version": True}, {"whole": 1}, {"format": "x"}, {"sequence": None}, {"at": "x"}):
+    for wrong in ({"version": 3}, {"version": True}, {"whole": 1}, {"format": "x"}, {"sequence": None}, {"at": "x"}):
         with pytest.raises(NotAnExport):
             read_head(BytesIO(written(exported.head | wrong, [])))
 

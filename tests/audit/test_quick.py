@@ -17,7 +17,7 @@ from audit.damage import Damage, Finding
 from audit.kinds import Kind
 from audit.log import record
 from audit.models import AuditEvent
-from tests.audit.evidence import HOSTILE, events_of
+from tests.audit.evidence import HOSTILE, changed, erased, events_of, in_the_first_form, seal_anew
 from tests.audit.test_verification import FIELDS, LENGTH, edit, raw, shift, sql, told, undone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -139,7 +139,7 @@ def test_the_same_moment_before_christ_is_another(hostile_chain: UUID) -> None:
 @pytest.mark.security(88)
 def test_copies_that_were_erased_with_their_salts_are_looked_at_properly_and_whole(hostile_chain: UUID) -> None:
     with undone():
-        edit(hostile_chain, 4, actor_label="", target_label="", ip="", user_agent="", salts={}, payload={"failures": 1})
+        edit(hostile_chain, 4, **erased(events_of(hostile_chain)[3]))
         assert certain(hostile_chain) == 3
         assert both(hostile_chain) == (None, None)
 
@@ -202,7 +202,8 @@ def sealed_by_somebody_with_the_key(record: str, chain_id: UUID, **changes: str)
         for salt, name in zip(given, salts, strict=True):
             value = found[name] if name in found else payload.get(name.removeprefix(chain.PAYLOAD), "x")
             digests[name] = hashlib.sha256(f"{salt}\0{name}\0{chain.to_json(value)}".encode()).hexdigest()
-        found["digests"] = json.dumps(digests)
+        if found["form"] == BESIDE:
+            found["digests"] = json.dumps(digests)
     hashed: dict[str, Any] = {name: found[name] for name in ("actor_id", "id", "kind", "outcome", "request_id")}
     hashed |= {name: found[name] for name in ("target_id", "target_type", "tenant_id")}
     hashed |= {"form": int(found["form"]), "sequence": int(found["sequence"]), "chain": str(chain_id)}
@@ -218,9 +219,11 @@ def sealed_by_somebody_with_the_key(record: str, chain_id: UUID, **changes: str)
 
 
 SALT = "5a" * 16
+BESIDE = str(chain.BESIDE_COPIES)
 
 
 @pytest.mark.security(88)
+@pytest.mark.parametrize("form", [BESIDE, str(chain.FORM)])
 @pytest.mark.parametrize(
     ("changes", "whole"),
     [
@@ -258,11 +261,14 @@ SALT = "5a" * 16
         ({"ip": "\n\u0301", "salts": f'{{"ip": "{SALT}"}}'}, 0),
     ],
 )
-def test_what_has_no_canonical_form_is_never_found_whole_quickly(changes: dict[str, str], whole: int) -> None:
+def test_what_has_no_canonical_form_is_never_found_whole_quickly(
+    changes: dict[str, str], whole: int, form: str
+) -> None:
     """Even where somebody with the key sealed it."""
     record(Kind.KEY_VERIFIED, tenant=(tenant := uuid4()), key="x", opened=1, unreadable=0)
     [line] = raw_rows.read(tenant, 0, 1)
     bare = dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"salts": "{}", "digests": "{}", "at": "2026-11-28 12:00:00.12"}
+    bare["form"] = form
     line = sealed_by_somebody_with_the_key(line, tenant, **(bare | changes))
     assert quickly([line], tenant) == whole
 
@@ -279,16 +285,63 @@ def test_salts_that_bear_another_name_than_those_of_the_event_before_are_found(h
 
 
 @pytest.mark.security(88)
-def test_two_salts_as_long_as_one_are_not_taken_for_it() -> None:
+@pytest.mark.parametrize("form", [BESIDE, str(chain.FORM)])
+def test_two_salts_as_long_as_one_are_not_taken_for_it(form: str) -> None:
     """Even where somebody with the key sealed it."""
     record(Kind.KEY_VERIFIED, tenant=(tenant := uuid4()), key="x", opened=1, unreadable=0)
     [line] = raw_rows.read(tenant, 0, 1)
-    bare = dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"digests": "{}", "ip": "192.0.2.1"}
+    bare = dict.fromkeys(chain.PERSONAL_COLUMNS, "") | {"digests": "{}", "ip": "192.0.2.1", "form": form}
     one = sealed_by_somebody_with_the_key(line, tenant, **(bare | {"salts": f'{{"ip": "{SALT}"}}'}))
     last = dict(zip(raw_rows.COLUMNS, one.split(raw_rows.FIELD), strict=True))["hash"]
     for salt, whole in ((SALT, 2), ('a", "' + "x" * 22 + '": "b', 1)):
         digest = hashlib.sha256(f'{salt}\0ip\0"192.0.2.1"'.encode()).hexdigest()
         after = {"sequence": "2", "prev_hash": last, "digests": f'{{"ip": "{digest}"}}'}
         two = sealed_by_somebody_with_the_key(line, tenant, **(bare | after | {"salts": "{}"}))
-        two = raw_rows.FIELD.join(f'{{"ip": "{salt}"}}' if each == "{}" else each for each in two.split(raw_rows.FIELD))
-        assert quickly([one, two], tenant) == whole
+        found = dict(zip(raw_rows.COLUMNS, two.split(raw_rows.FIELD), strict=True))
+        found |= {"salts": f'{{"ip": "{salt}"}}'} | ({} if form == BESIDE else {"digests": "{}"})
+        assert quickly([one, raw_rows.FIELD.join(found.values())], tenant) == whole
+
+
+def in_the_beginning(hostile_chain: UUID, first: int = 1, last: int = LENGTH) -> None:
+    """These events are of the first form, sealed anew and all after them too."""
+    events = events_of(hostile_chain)
+    for event in events[first - 1 : last]:
+        changed(event, in_the_first_form(event))
+    seal_anew(events)
+    for event in events:
+        written = ("form", "digests", "prev_hash", "hash", "mac")
+        edit(hostile_chain, event.sequence, **{name: getattr(event, name) for name in written})
+    sql("UPDATE audit_auditchain SET hash = %s WHERE id = %s", events[-1].hash, hostile_chain)
+
+
+@pytest.mark.security(88)
+def test_events_of_the_first_form_are_found_whole_quickly_too(hostile_chain: UUID) -> None:
+    with undone():
+        in_the_beginning(hostile_chain)
+        assert certain(hostile_chain) == LENGTH - 2  # as in the second form
+        assert both(hostile_chain) == (None, None)
+        for event in events_of(hostile_chain)[:3]:
+            for digests in ({}, dict.fromkeys(event.digests, "0" * 64), event.digests | {"more": "0" * 64}):
+                edit(hostile_chain, event.sequence, digests=digests)
+                found, slow = both(hostile_chain)
+                assert found == slow is not None
+            edit(hostile_chain, event.sequence, digests=event.digests)
+
+
+@pytest.mark.security(88)
+@pytest.mark.parametrize("first", [1, 4])
+def test_forms_that_meet_within_a_chain_are_whole(hostile_chain: UUID, first: int) -> None:
+    with undone():
+        in_the_beginning(hostile_chain, first, last=6)
+        assert certain(hostile_chain) >= first - 1
+        assert both(hostile_chain) == (None, None)
+
+
+@pytest.mark.security(88)
+def test_a_digest_beside_its_copy_is_not_found_whole_quickly(hostile_chain: UUID) -> None:
+    with undone():
+        event = events_of(hostile_chain)[3]
+        edit(hostile_chain, 4, digests=chain.digests_of(event))
+        assert certain(hostile_chain) == 3
+        found, slow = both(hostile_chain)
+        assert found == slow == Finding(4, Damage.COPY_EDITED, event.pk)

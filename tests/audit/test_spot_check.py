@@ -50,7 +50,7 @@ def test_an_event_that_is_as_recorded_has_nothing_wrong(story: list[AuditEvent])
 
 CHANGES = [
     ("UPDATE audit_auditevent SET outcome = 'refused' WHERE sequence = 2", Fault.EDITED),
-    ("UPDATE audit_auditevent SET actor_label = 'mallory' WHERE sequence = 2", Fault.COPY_EDITED),
+    ("UPDATE audit_auditevent SET actor_label = 'mallory' WHERE sequence = 2", Fault.EDITED),
     ("UPDATE audit_auditevent SET mac = hash WHERE sequence = 2", Fault.FORGED),
     ("UPDATE audit_auditevent SET key_id = 'deadbeef' WHERE sequence = 2", Fault.UNKNOWN_KEY),
     ("DELETE FROM audit_auditevent WHERE sequence = 1", Fault.NOT_LINKED),

@@ -174,6 +174,9 @@ def test_each_kind_of_damage_is_named(chain_id: UUID) -> None:
         assert told(found(chain_id)) == (6, Damage.EDITED)
     with undone():
         edit(chain_id, 5, target_label="eve@acme.example")
+        assert told(found(chain_id)) == (5, Damage.EDITED)
+    with undone():
+        edit(chain_id, 5, target_label="eve@acme.example", digests=chain.digests_of(events[4]))
         assert told(found(chain_id)) == (5, Damage.COPY_EDITED)
     with undone():
         remove(chain_id, 4)

@@ -5,7 +5,6 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -22,7 +21,6 @@ from audit.rows import Head, Unreadable
 
 FAILED: Final = 1
 CANNOT_TELL: Final = 3
-SEVERAL: Final = 500  # lines of one write
 
 
 class Command(AnsweringCommand):
@@ -72,12 +70,11 @@ class Command(AnsweringCommand):
             os.fsync(file.fileno())
 
     def _write(self, out: TextIO, head: Head) -> None:
-        """All events, several lines at a time, with a bar where somebody watches."""
+        """All events, with a bar where somebody watches."""
         shown = sys.stderr.isatty()
-        lines = chain_export.lines(head)
         with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
             bar = progress.add_task("Events", total=head.sequence)
-            while several := list(islice(lines, SEVERAL)):
-                out.write("".join(several))
-                progress.update(bar, advance=len(several))
+            for piece in chain_export.pieces(head):
+                out.write(piece)
+                progress.update(bar, advance=piece.count("\n"))
         self.stderr.write(f"{head.sequence} events, the last of them this export.")

@@ -1,24 +1,26 @@
-"""One whole chain as JSON Lines, for whoever verifies it elsewhere; constant memory, nobody waits."""
+"""One whole chain as JSON Lines, for whoever verifies it elsewhere; constant memory, nobody waits.
+
+On PostgreSQL a page is put into lines while the database looks for the next one.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from json.encoder import encode_basestring_ascii as quoted  # what JSONEncoder does with a text
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
 
 from audit import export_format, raw_rows, rows
 from audit.chain import PLATFORM
-from audit.columns import Doubt, escaped, moments
+from audit.columns import TOGETHER, Doubt, escaped, moments
 from audit.kinds import Kind
 from audit.log import record
 from audit.raw_rows import Columns
 from audit.row import Row
 from audit.rows import Head
-
-TOGETHER: Final = 250  # events: texts of more leave the processor's cache
+from audit.side_by_side import made_meanwhile
 
 
 def is_recorded(chain_id: UUID) -> bool:
@@ -40,21 +42,35 @@ def pieces(head: Head) -> Iterator[str]:
     if not raw_rows.are_there():
         yield from _properly(head.chain, 0, head.sequence)
         return
+    for page, text in made_meanwhile(_quickly, _pages(head)):
+        yield from _properly(head.chain, page.after, page.upto) if text is None else (text,)
+
+
+class _Page(NamedTuple):
+    """The events of a chain after one number and up to another, as `raw_rows` has them."""
+
+    chain: UUID
+    after: int
+    upto: int
+    records: list[str]
+
+
+def _pages(head: Head) -> Iterator[_Page]:
     for after in range(0, head.sequence, raw_rows.PAGE):
         upto = min(after + raw_rows.PAGE, head.sequence)
-        page = _quickly(raw_rows.read(head.chain, after, upto), str(head.chain), count=upto - after)
-        yield from _properly(head.chain, after, upto) if page is None else (page,)
+        yield _Page(head.chain, after, upto, raw_rows.read(head.chain, after, upto))
 
 
-def _quickly(records: Sequence[str], chain_id: str, *, count: int) -> str | None:
-    """The lines of so many events; None where one is missing, or holds what recording does not write."""
-    if len(records) != count:
-        return None
-    several = [records[begin : begin + TOGETHER] for begin in range(0, count, TOGETHER)]
+def _quickly(page: _Page) -> tuple[_Page, str | None]:
+    """The page and its lines; None where an event is missing, or holds what recording does not write."""
+    records, chain_id = page.records, str(page.chain)
+    if len(records) != page.upto - page.after:
+        return page, None
+    several = [records[begin : begin + TOGETHER] for begin in range(0, len(records), TOGETHER)]
     try:
-        return "".join([_lines(raw_rows.columns(each), chain_id) for each in several])
+        return page, "".join([_lines(raw_rows.columns(each), chain_id) for each in several])
     except (Doubt, ValueError):
-        return None
+        return page, None
 
 
 def _lines(columns: Columns, chain_id: str) -> str:

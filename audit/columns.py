@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring as quoted  # what JSONEncoder does with a text
 from typing import Final
 
+TOGETHER: Final = 250  # events: texts of more leave the processor's cache
 REMEMBERED: Final = 1024  # days, and what else is found out once: a record has a few dozen
 DAY: Final = len("2026-11-28 ")
 MOMENT: Final = len("2026-11-28 12:00:00.000000")  # unless it ends in BC

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Func, TextField
 from django.db.models.functions import Cast
 
-from audit.columns import MOMENT, escaped
+from audit.columns import TOGETHER, Doubt, escaped, moments
 from audit.declarations import Outcome
 from audit.export_format import COLUMNS, head_of_selection, line_of
 from audit.spreadsheets import csv_lines, csv_of_columns
@@ -77,11 +77,9 @@ class _InUTC(Func):
 
 def lines(form: Format, events: Events) -> bytes:
     """The lines of a batch of events."""
-    if not events:
-        return b""
-    if form is Format.JSON_LINES:
-        return _json_lines(events).encode()
-    return csv_of_columns(_cells(events)).encode()
+    write = _json_lines if form is Format.JSON_LINES else _csv_lines
+    several = [events[begin : begin + TOGETHER] for begin in range(0, len(events), TOGETHER)]
+    return "".join(map(write, several)).encode()
 
 
 def _json_lines(events: Events) -> str:
@@ -95,6 +93,10 @@ def _json_lines(events: Events) -> str:
     ]
     told[6] = _quoted(told[6], quote)
     return "".join(map(_LINE, zip(*told, strict=True)))
+
+
+def _csv_lines(events: Events) -> str:
+    return csv_of_columns(_cells(events))
 
 
 def _cells(events: Events) -> list[Texts]:
@@ -113,7 +115,7 @@ def _told(events: Events, quote: Quote) -> list[Texts]:
         [f"{kind}:{one}" if one else "" for kind, one in zip(found["target_type"], found["target_id"], strict=True)],
         _details(found, quote),
         found["ip"],
-        list(map(_stamp, found["at"])),
+        _stamps(found["at"]),
         ["true" if outcome == Outcome.OK else "false" for outcome in found["outcome"]],
     ]
 
@@ -144,10 +146,11 @@ def _quoted(texts: Texts, quote: Quote, empty: str = "null") -> list[str]:
     return [f'"{text}"' if text else empty for text in escaped(texts, quote)]
 
 
-def _stamp(at: Any) -> str:
-    """A moment as summaries tell it, of an object or of how PostgreSQL spells it in UTC."""
-    if not isinstance(at, str):
-        return stamp(at)
-    if len(at) == MOMENT and at[10] == " " and at[-1] != "C":  # of a year of four digits
-        return f"{at[:10]}T{at[11:]}Z"
-    return stamp(datetime.fromisoformat(at).replace(tzinfo=UTC))
+def _stamps(found: Sequence[Any]) -> list[str]:
+    """Moments as summaries tell them, of objects or of how PostgreSQL spells them in UTC."""
+    if not isinstance(found[0], str):
+        return list(map(stamp, found))
+    try:
+        return [f"{at}Z" for at in moments(found)]
+    except Doubt:
+        return [stamp(datetime.fromisoformat(at).replace(tzinfo=UTC)) for at in found]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import context, reading, selections
+from audit import columns, context, reading, selections
 from audit.context import RequestContext
 from audit.encoding import visible
 from audit.export_format import COLUMNS
@@ -149,8 +149,11 @@ def test_a_batch_is_its_events_one_after_the_other(form: Format, events: list[Re
 
 @pytest.mark.parametrize("at", ["2026-05-01 22:30:15.000007", "2026-05-01 22:30:15.12", "2026-05-01 22:30:15"])
 def test_a_moment_is_told_from_how_the_database_spells_it(at: str) -> None:
-    [line] = selections.lines(Format.JSON_LINES, [read(at=at)]).splitlines()
-    assert json.loads(line)["timestamp"] == f"{datetime.fromisoformat(at):%Y-%m-%dT%H:%M:%S.%f}Z"
+    other = "0987-05-01 22:30:15.5"  # nothing recorded it: told by itself, with all others of its batch
+    for beside in ([], [read(at=other)]):
+        line, *more = selections.lines(Format.JSON_LINES, [read(at=at), *beside]).splitlines()
+        assert json.loads(line)["timestamp"] == f"{datetime.fromisoformat(at):%Y-%m-%dT%H:%M:%S.%f}Z"
+        assert [json.loads(each)["timestamp"] for each in more] == ["0987-05-01T22:30:15.500000Z"] * len(beside)
 
 
 # -- files -------------------------------------------------------------------------------------------------------
@@ -208,6 +211,6 @@ def test_the_mark_of_the_encoding_stands_once_in_a_file() -> None:
 @pytest.mark.parametrize("spelt", ["20260-01-01 00:00:00.12345", "4000-03-15 00:00:00.123 BC"])
 def test_a_moment_of_another_age_is_not_told_as_one_of_ours(spelt: str) -> None:
     """It is as long as any other; whoever exports it has the export broken off."""
-    assert len(spelt) == selections.MOMENT
+    assert len(spelt) == columns.MOMENT
     with pytest.raises(ValueError, match="Invalid isoformat"):
-        selections._stamp(spelt)
+        selections.lines(Format.JSON_LINES, [read(at=spelt)])

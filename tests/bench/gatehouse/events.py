@@ -102,7 +102,7 @@ def _make_chain(pk: UUID, size: int) -> None:
     key, previous, begins = keys.primary(), chain.GENESIS, timezone.now() - SPREAD
     for done in range(0, size, AT_A_TIME):
         entries = [
-            _entry((number % 10 == 7 and busy) or people, number, begins + SPREAD * (number / size))
+            _entry((number % 10 == 7 and busy) or people, number, _moment(begins, number, size))
             for number in range(done, min(done + AT_A_TIME, size))
         ]
         drafts = list(map(Draft, entries))
@@ -110,6 +110,11 @@ def _make_chain(pk: UUID, size: int) -> None:
             previous = draft.seal(number, previous, key)
         _copy(drafts)
     AuditChain.objects.create(pk=pk, sequence=size, hash=previous)
+
+
+def _moment(begins: datetime, number: int, size: int) -> datetime:
+    """At any microsecond: one in ten ends with a zero, as with real ones."""
+    return begins + SPREAD * (number / size) + timedelta(microseconds=number * 7919 % 1000)
 
 
 def _entry(people: list[Person], number: int, at: datetime) -> Entry:

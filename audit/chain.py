@@ -9,6 +9,7 @@ events, every digest stands beside its copy from the beginning.
 import hashlib
 import hmac
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ PLATFORM = UUID(int=0)  # the chain of what belongs to no tenant
 LARGEST_INTEGER = 2**53 - 1  # beyond it other languages' JSON readers round (RFC 8785)
 PERSONAL_COLUMNS = ("actor_label", "target_label", "ip", "user_agent")
 PAYLOAD = "payload."  # prefix of a personal payload field's name among the digests
+
+_HASH = re.compile("[0-9a-f]{64}")
+_TEXTS = ("kind", "outcome", "actor_id", "target_type", "target_id", "request_id", *PERSONAL_COLUMNS)
 
 to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -76,13 +80,15 @@ class Fault(StrEnum):
 
 def canonical(event: Event) -> bytes:
     """The bytes that are hashed: JSON, keys in code point order, no spaces, UTF-8, NFC. Raises NotCanonical."""
+    if not _is_shaped(event):
+        raise NotCanonical("a value of another type than recording writes")
     if event.form not in (BESIDE_COPIES, FORM):
         raise NotCanonical(f"form {event.form!r} is not known")
     digests = digests_of(event)
     return _encode(
         {
             "actor_id": event.actor_id,
-            "at": f"{event.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
+            "at": f"{_in_utc(event.at):%Y-%m-%dT%H:%M:%S.%f}Z",
             "chain": str(event.chain),
             "digests": digests,
             "form": event.form,
@@ -145,10 +151,8 @@ def fault_of(event: SealedEvent, sequence: int, previous: str, keys: Mapping[str
     """
     if event.sequence != sequence:
         return Fault.OUT_OF_SEQUENCE
-    if event.prev_hash != previous:
+    if event.prev_hash != previous or not is_hash(previous):
         return Fault.NOT_LINKED
-    if not _is_shaped(event):
-        return Fault.NOT_CANONICAL
     try:
         if event.hash != link(previous, canonical(event)):
             return Fault.EDITED
@@ -157,10 +161,30 @@ def fault_of(event: SealedEvent, sequence: int, previous: str, keys: Mapping[str
         return Fault.NOT_CANONICAL
 
 
+def is_hash(value: Any) -> bool:
+    """Whether it is a hash as rows spell it: 64 digits, in hex."""
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
+
+
 def _is_shaped(event: Event) -> bool:
-    """Whether the parts that a table or a file may hold anything in are what they are said to be."""
-    documents = isinstance(event.payload, dict) and isinstance(event.digests, dict) and isinstance(event.salts, dict)
-    return documents and isinstance(event.at, datetime)
+    """Whether everything is of its type: a table or a file may hold anything."""
+    if not all([isinstance(getattr(event, name), str) for name in _TEXTS]):
+        return False
+    if type(event.form) is not int or type(event.sequence) is not int or not isinstance(event.at, datetime):
+        return False
+    if not isinstance(event.payload, dict):
+        return False
+    return all(
+        isinstance(each, dict) and all(isinstance(text, str) for text in each.values())
+        for each in (event.salts, event.digests)
+    )
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise NotCanonical("a moment of no year") from error
 
 
 def _seal_fault(event: SealedEvent, keys: Mapping[str, bytes]) -> Fault | None:
@@ -184,8 +208,11 @@ def _digests_of_copies(event: Event) -> dict[str, str]:
 
 
 def _encode(value: Any) -> bytes:
-    _require_exact(value)
-    text = to_json(value)
+    try:
+        _require_exact(value)
+        text = to_json(value)
+    except RecursionError as error:
+        raise NotCanonical("a value in too many others") from error
     if text.isascii():
         return text.encode()
     # A quotation mark composes with nothing, so the whole is in NFC exactly when every string in it is.

@@ -102,4 +102,4 @@ def _fits(event: SealedEvent, previous: str, *, at: datetime | None = None) -> b
         form = chain.canonical(event if at is None else _At(event, at))
     except (AttributeError, NotCanonical):  # it may hold anything
         return False
-    return event.hash == chain.link(previous, form)
+    return chain.is_hash(previous) and event.hash == chain.link(previous, form)

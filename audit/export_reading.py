@@ -7,7 +7,7 @@ are let through: they are of the transport, and nothing that is hashed.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final
 from uuid import UUID
 
@@ -121,7 +121,7 @@ def _uuid_or_none(value: Any) -> UUID | None:
 
 def _moment(value: Any) -> datetime:
     found = datetime.fromisoformat(_text(value))
-    if found.tzinfo is None or moment(found) != value:
+    if found.utcoffset() != timedelta(0) or moment(found) != value:
         raise ValueError("a moment spelt otherwise")
     return found
 

@@ -80,7 +80,7 @@ def _continues_apart(
     connection: BaseDatabaseWrapper, dialect: "_Dialect", head: Any, seen: Place, end: Place, drafts: list[Draft]
 ) -> bool:
     """Events, then the head, which nobody else writes to meanwhile."""
-    rows = [_adapted(connection.ops, draft) for draft in drafts]
+    rows = [adapted(connection.ops, [getattr(draft.entry, name) for name in COLUMNS]) for draft in drafts]
     with connection.cursor() as cursor:
         if len(rows) == 1:
             cursor.execute(dialect.insert, rows[0])
@@ -133,9 +133,8 @@ def _make_dialect(connection: BaseDatabaseWrapper) -> _Dialect:
     return _Dialect(_LOOK, insert, _continues_apart, _hex, may_expect=False)
 
 
-def _adapted(ops: BaseDatabaseOperations, draft: Draft) -> list[Any]:
-    """As models pass them, to a database that knows texts and numbers alone."""
-    values = [getattr(draft.entry, name) for name in COLUMNS]
+def adapted(ops: BaseDatabaseOperations, values: Iterable[Any]) -> list[Any]:
+    """Values as models pass them to a database that knows texts and numbers alone: what stands there then."""
     return [convert(ops, each) if (convert := _CONVERTERS.get(type(each))) else each for each in values]
 
 

@@ -48,22 +48,20 @@ def sealers(keys: Mapping[str, bytes]) -> dict[str, Sealer]:
     return {name: _sealer(key) for name, key in keys.items()}
 
 
-def certain(
+def last_hash(
     page: Sequence[str], chain: UUID, *, number: int, previous: str, seals: Mapping[str, Sealer]
-) -> tuple[int, str]:
-    """How far the events of a page (`raw_rows.read`) are whole beyond doubt: number and hash of the last one that is.
+) -> str | None:
+    """The hash of the last event of a page (`raw_rows.read`), where all of them are whole beyond doubt; otherwise None.
 
     The first should be number `number` + 1 of the chain and follow the one hashed `previous`.
     """
-    done, size = 0, TOGETHER
-    while done < len(page) and size:
-        records = page[done : done + size]
-        try:
+    try:
+        for done in range(0, len(page), TOGETHER):
+            records = page[done : done + TOGETHER]
             previous = _last_hash(records, str(chain), after=number + done, previous=previous, seals=seals)
-            done += len(records)
-        except _UNUSUAL:  # one of them holds what recording does not write: those before it may be whole
-            size //= 2
-    return number + done, previous
+    except _UNUSUAL:  # one of them holds what recording does not write
+        return None
+    return previous
 
 
 def _last_hash(records: Sequence[str], chain: str, *, after: int, previous: str, seals: Mapping[str, Sealer]) -> str:

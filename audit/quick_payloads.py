@@ -69,6 +69,8 @@ def _spelt(parts: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _properly(payload: str, names: tuple[str, ...]) -> tuple[str, ...]:
     fields = _fields(payload)
+    if payload.isascii() and not to_json(fields).isascii():
+        raise Doubt  # what is not ASCII is escaped, as the database does not spell it
     return (*[to_json(fields.pop(_field(name))) for name in names], to_json(fields))
 
 
@@ -128,7 +130,7 @@ _read = json.JSONDecoder(parse_float=_doubt, parse_int=_integer, parse_constant=
 
 def _fields(payload: str) -> dict[str, Any]:
     """The payload, of what the canonical form knows: no fractions, no large integers."""
-    found = _read(payload)[0]
-    if not isinstance(found, dict):
+    found, end = _read(payload)
+    if not isinstance(found, dict) or end != len(payload):
         raise Doubt
     return found

@@ -13,7 +13,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Func, TextField
+from django.db.models import Func, JSONField, TextField
 from django.db.models.functions import Cast
 
 from audit.columns import TOGETHER, Doubt, escaped, moments
@@ -60,12 +60,15 @@ def head(form: Format, asked: dict[str, Any], at: datetime) -> bytes:
 
 
 def read() -> tuple[Any, ...]:
-    """What is read of the table for `lines`, as a `Read` has it: mostly texts, which go on as the database has them."""
-    facts = Cast("payload", TextField())
+    """What is read of the table for `lines`, as a `Read` has it: of PostgreSQL mostly texts, which go on as they are.
+
+    SQLite's documents are texts that may hold anything, line breaks too: they are spelt anew.
+    """
     if connection.vendor != "postgresql":
-        return (*Read._fields[:-1], facts)
-    spelt = {name: Cast(name, TextField()) for name in ("id", "tenant_id")}
-    return (*[_InUTC(name) if name == "at" else spelt.get(name, name) for name in Read._fields[:-1]], facts)
+        return Read._fields
+    spelt: dict[str, Any] = {name: Cast(name, TextField()) for name in ("id", "tenant_id")}
+    spelt |= {"at": _InUTC("at"), "payload": Cast(Cast("payload", JSONField()), TextField())}  # JSON of one spelling
+    return tuple(spelt.get(name, name) for name in Read._fields)
 
 
 class _InUTC(Func):
@@ -133,7 +136,7 @@ def _details(found: dict[str, Any], quote: Quote) -> list[str]:
 
 
 def _facts(payload: Any, quote: Quote) -> str:
-    """JSON text that is ASCII holds no line break and nothing that must be escaped: it goes on as it is."""
+    """What PostgreSQL spells, if it is ASCII, holds no line break and nothing to be escaped: it goes on as it is."""
     if isinstance(payload, str):
         if payload.isascii():
             return payload

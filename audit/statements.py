@@ -91,7 +91,7 @@ def read(text: str, keys: Mapping[str, Ed25519PublicKey]) -> Statement:
         keys[found.key_id].verify(base64.urlsafe_b64decode(document["signature"]), PURPOSE + _encode(body))
     except InvalidSignature as error:
         raise CheckpointUnsound("its signature is wrong") from error
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointUnsound("it is no checkpoint") from error
     return found
 

@@ -6,13 +6,12 @@ meet, both must be the same, so that together they prove the chain.
 
 import gc
 import multiprocessing
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Final
 from uuid import UUID
 
@@ -27,7 +26,6 @@ from audit.rows import Head
 
 SPAN: Final = 10_000  # events
 RARELY: Final = 100_000  # objects that are made before the next look for garbage
-_HASH = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,13 @@ def verify(
     What is promised is compared where the chain is whole by itself. Not inside a transaction if `processes` is more
     than one. Raises KeyMalformed, database errors, and BrokenProcessPool when a process dies.
     """
-    spans = (span for each in chains for span in _spans(each, since))
-    for _chain, group in groupby(_looks(spans, processes), key=lambda looked: looked.span.head):
+    judged: set[UUID] = set()  # of which the first fault is known: nothing more of them is looked at
+    spans = (
+        span for each in chains for span in takewhile(lambda span: span.head.chain not in judged, _spans(each, since))
+    )
+    for head, group in groupby(_looks(spans, processes), key=lambda looked: looked.span.head):
         if (verdict := _judged(group, progress)) is not None:
+            judged |= {head.chain} if verdict.finding else set()
             yield replace(verdict, finding=verdict.finding or _broken_promise(verdict, promised))
 
 
@@ -91,13 +93,15 @@ def fault_after(head: Head, number: int, digest: str) -> Finding | None:
 
 
 def _judged(group: Iterable[Looked], progress: Callable[[int], object]) -> Verdict | None:
-    """What became of the chain whose spans these are."""
+    """What became of the chain whose spans these are, up to the first in which something is wrong."""
     verdict: Verdict | None = None
     ends = ""
     for looked in group:
         progress(looked.events)
         verdict = _joined(verdict, looked, ends)
         ends = looked.ends
+        if verdict.finding:
+            break
     return verdict and replace(verdict, finding=verdict.finding or _fault_at_end(verdict, ends))
 
 
@@ -144,14 +148,14 @@ def _settle() -> None:
 def look(span: Span) -> Looked:
     """Recompute one span from the event before it."""
     chain_id, ring = span.head.chain, keys.by_id()
-    begins = previous = rows.hash_of(chain_id, span.after)
-    if begins is None or previous is None:
+    begins = rows.hash_of(chain_id, span.after)
+    if begins is None:
         return Looked(span, finding=Finding(span.after, Damage.REMOVED))
-    if not _HASH.fullmatch(begins):
+    if not chain.is_hash(begins):
         return Looked(span, finding=Finding(span.after, Damage.EDITED))
     if span.after == 0 and rows.has_number_below_one(chain_id):
         return Looked(span, finding=Finding(0, Damage.INSERTED))
-    number, finding = span.after, None
+    number, previous, finding = span.after, begins, None
     while finding is None and number < span.upto:
         number, previous, finding = _step(chain_id, number, span.upto, previous, ring)
     return Looked(span, number - span.after, begins, previous, finding)
@@ -161,13 +165,14 @@ Step = tuple[int, str, Finding | None]  # number and hash of the last event that
 
 
 def _step(chain_id: UUID, number: int, upto: int, previous: str, ring: Mapping[str, bytes]) -> Step:
-    """A page, quickly where that is possible, from the first doubt on properly; everything where it is not."""
+    """A page, quickly where all of it is whole beyond doubt, and properly where not; everything where there is none."""
     if raw_rows.are_there():
         upto = min(number + raw_rows.PAGE, upto)
         page = raw_rows.read(chain_id, number, upto)
-        seals = quick.sealers(ring)
-        number, previous = quick.certain(page, chain_id, number=number, previous=previous, seals=seals)
-    return _judge(chain_id, number, upto, previous, ring) if number < upto else (number, previous, None)
+        last = quick.last_hash(page, chain_id, number=number, previous=previous, seals=quick.sealers(ring))
+        if last is not None and len(page) == upto - number:
+            return upto, last, None
+    return _judge(chain_id, number, upto, previous, ring)
 
 
 def _judge(chain_id: UUID, number: int, upto: int, previous: str, ring: Mapping[str, bytes]) -> Step:
@@ -183,7 +188,7 @@ def _judge(chain_id: UUID, number: int, upto: int, previous: str, ring: Mapping[
 
 
 def _found(row: Row, number: int, previous: str, fault: Fault, ring: Mapping[str, bytes]) -> Finding:
-    if fault is Fault.OUT_OF_SEQUENCE and not isinstance(row.sequence, int):
+    if fault is Fault.OUT_OF_SEQUENCE and (not isinstance(row.sequence, int) or row.sequence < number):
         return Finding(row.sequence, Damage.INSERTED, row.id)
     if fault is Fault.OUT_OF_SEQUENCE:
         return _missing(row.chain, number, previous)

@@ -336,8 +336,11 @@ def test_checkpoints_that_were_changed_or_taken_away_are_found(directory: Path) 
     second.unlink()
     with pytest.raises(CheckpointUnsound, match="before it is missing"):
         list(statements.read_all(directory, public()))
-    third.write_text("{}")
-    assert verify(directory)[0] == 1
+    for wrong in ("{}", text.replace('"heads":{', '"heads":{"x":[1e999,"y"],')):
+        third.write_text(wrong)
+        with pytest.raises(CheckpointUnsound, match="is no checkpoint"):
+            list(statements.read_all(directory, public()))
+        assert verify(directory)[0] == 1
 
 
 def test_without_the_public_key_or_any_checkpoint_nothing_can_be_told(

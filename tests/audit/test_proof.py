@@ -251,6 +251,9 @@ def test_a_line_that_exporting_never_writes_is_named_and_nothing_breaks(exported
         ("chain", None),
         ("at", "2026-11-28"),
         ("at", 0),
+        ("at", "0001-01-01T00:00:00.000000+23:59"),
+        ("at", "9999-12-31T23:59:59.000000-23:59"),
+        ("at", "2026-11-28T12:00:00.000000+00:00"),
         ("payload", []),
         ("payload", None),
         ("salts", {"ip": 7}),
@@ -277,6 +280,18 @@ def test_a_text_without_form_is_not_canonical(exported: Exported) -> None:
         assert told(found) == (5, Damage.UNREADABLE)
 
 
+@pytest.mark.security(88)
+def test_values_within_any_number_of_others_are_named_and_nothing_breaks(exported: Exported) -> None:
+    for part in ({"failures": "deep"}, {"email": "deep"}):
+        changed = exported.events[3] | {"payload": exported.events[3]["payload"] | part}
+        content = written(exported.head, [*exported.events[:3], changed, *exported.events[4:]])
+        for depth in range(900, 1000):
+            deep = content.replace(b'"deep"', b"[" * depth + b"]" * depth)
+            found = told(judged(deep, exported.promises).finding)
+            assert found is not None
+            assert found[0] == 4
+
+
 def test_line_ends_of_another_system_and_a_byte_order_mark_do_no_harm(exported: Exported) -> None:
     content = b"\xef\xbb\xbf" + written(exported.head, exported.events).replace(b"\n", b"\r\n")
     assert judged(content, exported.promises) == exported.checked()
@@ -291,11 +306,22 @@ def test_five_thousand_hostile_names_stay_one_line_each(exported: Exported) -> N
     assert [json.loads(line)["target_label"] for line in lines] == names
 
 
+LONG_AGO = {"at": "0001-01-01T00:00:00.000000+23:59"}  # before the first moment that there is
+
+
 def test_a_selection_is_no_whole_chain(exported: Exported) -> None:
     head = exported.head | {"whole": False}
     with pytest.raises(NotWhole):
         read_head(BytesIO(written(head, [])))
-    for wrong in ({"version": 3}, {"version": True}, {"whole": 1}, {"format": "x"}, {"sequence": None}, {"at": "x"}):
+    for wrong in (
+        {"version": 3},
+        {"version": True},
+        {"whole": 1},
+        {"format": "x"},
+        {"sequence": None},
+        {"at": "x"},
+        LONG_AGO,
+    ):
         with pytest.raises(NotAnExport):
             read_head(BytesIO(written(exported.head | wrong, [])))
 

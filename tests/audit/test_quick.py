@@ -48,8 +48,12 @@ def certain(hostile_chain: UUID) -> int:
 
 
 def quickly(page: list[str], of: UUID) -> int:
+    """How many events of a page are found whole, from its beginning."""
     seals = quick.sealers(keys.by_id())
-    return quick.certain(page, of, number=0, previous=chain.GENESIS, seals=seals)[0]
+    for count in range(len(page), 0, -1):
+        if quick.last_hash(page[:count], of, number=0, previous=chain.GENESIS, seals=seals) is not None:
+            return count
+    return 0
 
 
 @pytest.mark.security(88)

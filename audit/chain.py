@@ -172,6 +172,8 @@ def _is_shaped(event: Event) -> bool:
         return False
     if type(event.form) is not int or type(event.sequence) is not int or not isinstance(event.at, datetime):
         return False
+    if not all([isinstance(each, UUID) for each in (event.id, event.chain, event.tenant_id or event.chain)]):
+        return False
     if not isinstance(event.payload, dict):
         return False
     return all(
@@ -188,7 +190,7 @@ def _in_utc(at: datetime) -> datetime:
 
 
 def _seal_fault(event: SealedEvent, keys: Mapping[str, bytes]) -> Fault | None:
-    key = keys.get(event.key_id)
+    key = keys.get(event.key_id) if isinstance(event.key_id, str) else None
     if key is None:
         return Fault.UNKNOWN_KEY
     return None if event.mac == authenticate(key, event.hash) else Fault.FORGED

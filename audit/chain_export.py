@@ -56,9 +56,12 @@ class _Page(NamedTuple):
 
 
 def _pages(head: Head) -> Iterator[_Page]:
-    for after in range(0, head.sequence, raw_rows.PAGE):
+    after: int | None = 0
+    while after is not None and after < head.sequence:
         upto = min(after + raw_rows.PAGE, head.sequence)
-        yield _Page(head.chain, after, upto, raw_rows.read(head.chain, after, upto))
+        records = raw_rows.read(head.chain, after, upto)
+        yield _Page(head.chain, after, upto, records)
+        after = upto if records else rows.end_of_gap(head.chain, upto)
 
 
 def _quickly(page: _Page) -> tuple[_Page, str | None]:

@@ -8,8 +8,11 @@ from uuid import UUID
 
 from audit import chain
 from audit.chain import Fault, SealedEvent
+from audit.encoding import visible
 from audit.errors import NotCanonical
 from audit.identifiers import moment_of
+
+LONGEST = 40  # characters of what stands for a number
 
 
 class Damage(StrEnum):
@@ -63,13 +66,12 @@ class Finding:
 
     def __str__(self) -> str:
         event = f", event {self.event_id}" if self.event_id else ""
-        return f"number {self.sequence}{event}: {SENTENCES[self.damage]}"
+        return f"number {visible(str(self.sequence), LONGEST)}{event}: {SENTENCES[self.damage]}"
 
 
 def of_contents(event: SealedEvent, fault: Fault, previous: str) -> Damage:
     """What was done to an event that stands in its place, after the one hashed `previous`."""
-    at = moment_of(event.id)
-    if fault is Fault.EDITED and at is not None and _fits(event, previous, at=at):
+    if fault is Fault.EDITED and (at := moment_of(event.id)) is not None and _fits(event, previous, at=at):
         return Damage.REDATED
     return _PLAIN.get(fault, Damage.EDITED)
 

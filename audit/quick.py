@@ -99,7 +99,7 @@ def _canonical(columns: Columns, chain: str, *, is_ascii: bool) -> Iterable[str]
         repeat(chain),
         digests,
         repeat(form),
-        columns["id"],
+        escaped(columns["id"]),
         escaped(columns["kind"]),
         escaped(columns["outcome"]),
         payloads,
@@ -107,7 +107,7 @@ def _canonical(columns: Columns, chain: str, *, is_ascii: bool) -> Iterable[str]
         columns["sequence"],
         escaped(columns["target_id"]),
         escaped(columns["target_type"]),
-        [f'"{tenant}"' if tenant else "null" for tenant in columns["tenant_id"]],
+        [f'"{tenant}"' if tenant else "null" for tenant in escaped(columns["tenant_id"])],
     )
     texts = map(_CANONICAL, zip(*in_order))  # noqa: B905  # two of them have no end
     return texts if is_ascii else map(_composed, texts)

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Final
 from uuid import UUID
 
-from django.db import DataError, connection
+from django.db import DataError, ProgrammingError, connection
 
 from audit.row import Row
 
@@ -18,19 +18,19 @@ FIELD: Final = "\x1d"  # recording writes no such sign
 
 _NAMES: Final = list(Row.__slots__)
 COLUMNS: Final = tuple(name for name in _NAMES if name != "chain")  # of a record, in this order
-_SPELT: Final = {
-    "id": "event.id::uuid",
-    "form": "event.form::smallint",
-    "sequence": "event.sequence::bigint",
-    "tenant_id": "coalesce(event.tenant_id::uuid::text, '')",
-    "at": "event.at::timestamptz AT TIME ZONE 'UTC'",
-    "payload": "event.payload::jsonb",
-    "salts": "event.salts::jsonb",
-    "digests": "event.digests::jsonb",
-}  # of the type that it has, unless somebody gave its column another, which would spell what recording does not
+_SPELT: Final = {"at": "event.at AT TIME ZONE 'UTC'", "tenant_id": "coalesce(event.tenant_id::text, '')"}
+_OTHER_TYPES: Final = {
+    **dict.fromkeys(("id", "chain", "tenant_id"), "uuid"),
+    **dict.fromkeys(("payload", "salts", "digests"), "jsonb"),
+    **{"form": "smallint", "sequence": "bigint", "at": "timestamptz"},
+}  # than text
+_TYPES: Final = ", ".join(f"('{name}', '{_OTHER_TYPES.get(name, 'varchar')}'::regtype)" for name in _NAMES)
+_OF_THEIR_TYPES: Final = f"attrelid = 'audit_auditevent'::regclass AND (attname, atttypid) IN ({_TYPES})"
+_ARE_OF_THEIR_TYPES: Final = f"(SELECT count(*) FROM pg_attribute WHERE {_OF_THEIR_TYPES}) = {len(_NAMES)}"  # noqa: S608
 _FROM: Final = "FROM audit_auditevent event"
 _WHERE: Final = (
-    "WHERE event.chain = %s AND event.sequence > %s AND event.sequence <= %s ORDER BY event.sequence LIMIT %s"
+    "WHERE event.chain = %s AND event.sequence > %s AND event.sequence <= %s"
+    f" AND {_ARE_OF_THEIR_TYPES} ORDER BY event.sequence LIMIT %s"
 )
 _HELD: Final = ", ".join(f"event.{name}" for name in COLUMNS if name != "tenant_id")
 _RECORD: Final = ", ".join(_SPELT.get(name, f"event.{name}") for name in COLUMNS)
@@ -49,13 +49,13 @@ def are_there() -> bool:
 def read(chain: UUID, after: int, upto: int) -> list[str]:
     """The events with numbers from `after` + 1 to `upto`, in order: their `COLUMNS`, parted by `FIELD`.
 
-    Up to the first that lacks one; none where one of them cannot be spelt; one more than there are numbers, where
-    several have the same.
+    Up to the first that lacks one; none where one of them cannot be spelt, or where somebody gave a column another
+    type, which is spelt otherwise; one more than there are numbers, where several have the same.
     """
     with connection.cursor() as cursor:
         try:
             cursor.execute(_RECORDS, (chain, after, upto, upto - after + 1))
-        except DataError:
+        except (DataError, ProgrammingError):
             return []
         return list(takewhile(bool, [record for (record,) in cursor.fetchall()]))
 

@@ -4,7 +4,7 @@ Nothing that stands there is believed. SQLite holds any value in any column, and
 which several are read as the same: what is spelt otherwise than recording spells it is Unreadable.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -12,10 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import DataError, OperationalError, connection
-from django.db.models import QuerySet, TextField
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from audit.chain import GENESIS, is_hash
+from audit.chain import GENESIS, PLATFORM, is_hash
+from audit.encoding import visible
 from audit.ledger import adapted
 from audit.models import AuditChain, AuditEvent
 from audit.row import Row
@@ -33,13 +34,15 @@ _Failed = (  # what converters raise, and SQLite for what is no text
 _NO_TEXT: Final = "Could not decode to UTF-8"  # SQLite's words for bytes that are none
 _SEVERAL_SPELLINGS: Final = ("id", "tenant_id", "at", "payload", "salts", "digests")  # on SQLite
 _OF: Final = attrgetter(*_SEVERAL_SPELLINGS)
+ILLEGIBLE: Final = "?"  # in place of a number
+LONGEST: Final = 60  # characters of what stands for one
 
 
 class Unreadable(Exception):
     """A row whose values are not of their columns' types, or spelt otherwise, as SQLite lets somebody write them."""
 
-    def __init__(self, sequence: Any) -> None:
-        super().__init__(f"The event {sequence} cannot be read.")
+    def __init__(self, sequence: Any, what: str = "event") -> None:
+        super().__init__(f"The {what} {visible(str(sequence), LONGEST)} cannot be read.")
         self.sequence = sequence
 
 
@@ -55,16 +58,42 @@ class Head:
 
 def head_of(chain: UUID) -> Head:
     """The head at this moment: every event up to it is committed."""
-    heads = AuditChain.objects.filter(pk=chain).values_list("sequence", "hash")
+    stored = AuditChain.objects.filter(pk=chain).values_list("sequence", "hash")
     try:
-        found: list[tuple[Any, Any]] = list(heads[:1])
+        found: list[tuple[Any, Any]] = list(stored[:2])
     except _Failed as error:
         _require_unreadable(error)
         found = [(None, None)]
-    for sequence, digest in found:
-        if type(sequence) is int and sequence >= 0 and is_hash(digest):
-            return Head(chain, sequence, digest, found=True)
-    return Head(chain, hash="", found=True) if found else Head(chain)  # no hash is spelt so
+    if not found:
+        return Head(chain)
+    return _head(chain, *found[0]) if len(found) == 1 else _head(chain, None, None)
+
+
+def heads() -> dict[UUID, tuple[Head, bool]]:
+    """Every head, by chain, and whether an event stands beyond it; one query.
+
+    Raises Unreadable where several are of one chain, or one is of none.
+    """
+    beyond = AuditEvent.objects.filter(chain=OuterRef("pk"), sequence__gt=OuterRef("sequence"))
+    stored = AuditChain.objects.annotate(is_behind=Exists(beyond))
+    found: dict[UUID, tuple[Head, bool]] = {}
+    try:
+        listed: list[Any] = list(stored.values_list("pk", _spelt("id"), "sequence", "hash", "is_behind"))
+    except _Failed as error:
+        _require_unreadable(error)
+        raise Unreadable("of a chain", what="head") from error
+    for chain, spelling, sequence, digest, is_behind in listed:
+        if chain in found or not _are_ids([chain], [spelling]):
+            raise Unreadable("of a chain that has several, or of none", what="head")
+        found[chain] = _head(chain, sequence, digest), is_behind
+    return found
+
+
+def _head(chain: UUID, sequence: Any, digest: Any) -> Head:
+    """A head as its row states it. What is no number or no hash, fits nothing."""
+    if type(sequence) is int and sequence >= 0 and is_hash(digest):
+        return Head(chain, sequence, digest, found=True)
+    return Head(chain, hash="", found=True)
 
 
 def chains() -> Iterator[UUID]:
@@ -72,6 +101,8 @@ def chains() -> Iterator[UUID]:
 
     Raises Unreadable where a row names a chain that is no id.
     """
+    if AuditEvent.objects.filter(chain__isnull=True).exists() or AuditChain.objects.filter(id__isnull=True).exists():
+        raise Unreadable("of no chain")
     here: UUID | None = None
     while True:
         heads = AuditChain.objects.order_by("pk").values_list("pk", _spelt("id"))
@@ -85,18 +116,32 @@ def chains() -> Iterator[UUID]:
             raise Unreadable("of a chain that is no id") from error
         if not found:
             return
-        ids = [each for each, _spelling in found]
-        if connection.vendor == "sqlite" and adapted(connection.ops, ids) != [spelling for _each, spelling in found]:
+        ids, spellings = zip(*found, strict=True)
+        if not _are_ids(ids, spellings):
             raise Unreadable("of a chain whose id is spelt otherwise")
         here = min(ids)
         yield here
 
 
+def _are_ids(ids: Sequence[Any], spellings: Sequence[Any]) -> bool:
+    """Whether they are, and on SQLite spelt as recording spells them."""
+    if not all([isinstance(each, UUID) for each in ids]):
+        return False
+    return connection.vendor != "sqlite" or adapted(connection.ops, ids) == list(spellings)
+
+
 def hash_of(chain: UUID, sequence: int) -> str | None:
     """The stored hash of one event, GENESIS for number 0, None where there is no such event; "" for what is no hash."""
-    if sequence == 0:
-        return GENESIS
-    stored = AuditEvent.objects.filter(chain=chain, sequence=sequence).values_list("hash", flat=True)
+    return GENESIS if sequence == 0 else _hash_in("hash", chain, sequence)
+
+
+def hash_before(chain: UUID, sequence: int) -> str | None:
+    """The same of the hash which an event says it follows."""
+    return _hash_in("prev_hash", chain, sequence)
+
+
+def _hash_in(column: str, chain: UUID, sequence: int) -> str | None:
+    stored = AuditEvent.objects.filter(chain=chain, sequence=sequence).values_list(column, flat=True)
     try:
         found: list[Any] = list(stored[:1])
     except _Failed as error:
@@ -105,27 +150,60 @@ def hash_of(chain: UUID, sequence: int) -> str | None:
     return (found[0] if is_hash(found[0]) else "") if found else None
 
 
-def hashes_of(chain: UUID, sequences: Iterable[int]) -> dict[int, str]:
+def hashes_of(chain: UUID, sequences: Sequence[int]) -> dict[int, str]:
     """As `hash_of`, of a page of events in one query: by number, without those that are not there."""
-    found = AuditEvent.objects.filter(chain=chain, sequence__in=sequences).values_list("sequence", "hash")
-    return dict(found) | {0: GENESIS}
+    stored = AuditEvent.objects.filter(chain=chain, sequence__in=sequences).values_list("sequence", "hash")
+    try:
+        return dict(stored) | {0: GENESIS}
+    except _Failed as error:
+        _require_unreadable(error)
+    found = {number: hash_of(chain, number) for number in sequences}
+    return {number: digest for number, digest in found.items() if digest is not None}
 
 
 def first_since(chain: UUID, since: datetime) -> int | None:
-    """The number of the first event that is dated `since` or later: reads what is before it, and believes it."""
+    """The number of the first event that is dated `since` or later: reads what is before it, and believes it.
+
+    1 where that event has no number.
+    """
     later = AuditEvent.objects.filter(chain=chain, at__gte=since).order_by("sequence")
-    return later.values_list("sequence", flat=True).first()
+    try:
+        found: list[Any] = list(later.values_list("sequence", flat=True)[:1])
+    except _Failed as error:
+        _require_unreadable(error)
+        found = [None]
+    return (found[0] if type(found[0]) is int else 1) if found else None
 
 
 def next_number(chain: UUID, after: int) -> Any:
     """The number of the event that follows number `after`, however far away; None at the end."""
     rest = AuditEvent.objects.filter(chain=chain, sequence__gt=after).order_by("sequence")
-    return _first(rest.values_list("sequence", flat=True))
+    try:
+        found: list[Any] = list(rest.values_list("sequence", flat=True)[:1])
+    except _Failed as error:
+        _require_unreadable(error)
+        found = [ILLEGIBLE]
+    return found[0] if found else None
 
 
-def has_number_below_one(chain: UUID) -> bool:
-    """Whether an event stands before the first."""
-    return AuditEvent.objects.filter(chain=chain, sequence__lt=1).exists()
+def end_of_gap(chain: UUID, after: int) -> int | None:
+    """The number before the next event after number `after`; None where none follows that has a number."""
+    following = next_number(chain, after)
+    return following - 1 if isinstance(following, int) else None
+
+
+def numbers_of(events: QuerySet[AuditEvent]) -> Iterator[tuple[UUID, Any]]:
+    """Chain and number of each; ILLEGIBLE in place of the first that cannot be read, and of all after it."""
+    try:
+        yield from events.values_list("chain", "sequence").iterator()
+    except _Failed as error:
+        _require_unreadable(error)
+        yield PLATFORM, ILLEGIBLE
+
+
+def has_stray(chain: UUID) -> bool:
+    """Whether an event stands before the first, or has no number."""
+    return AuditEvent.objects.filter(Q(sequence__lt=1) | Q(sequence__isnull=True), chain=chain).exists()
 
 
 def continuing(chain: UUID, digest: str) -> UUID | None:
@@ -145,10 +223,10 @@ def numbered(chain: UUID, after: int, upto: int) -> Iterator[Row]:
         for row in _page(chain, after, end):
             is_empty = False
             yield row
-        following = next_number(chain, end) if is_empty else end + 1
-        if not isinstance(following, int):
+        reached = end_of_gap(chain, end) if is_empty else end
+        if reached is None:
             return
-        after = following - 1
+        after = reached
 
 
 def _page(chain: UUID, after: int, upto: int) -> Iterator[Row]:

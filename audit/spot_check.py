@@ -47,10 +47,11 @@ class SpotCheck:
 
 def look_at(event: AuditEvent) -> SpotCheck:
     """Recompute one event from the stored hash of the one before it, and ask the newest checkpoint. Four queries."""
+    if type(event.sequence) is not int:
+        return SpotCheck(Fault.OUT_OF_SEQUENCE, None, Cover.NONE)
     previous = rows.hash_of(event.chain, event.sequence - 1)
     fault = Fault.NOT_LINKED if previous is None else chain.fault_of(event, event.sequence, previous, keys.by_id())
-    after = AuditEvent.objects.filter(chain=event.chain, sequence=event.sequence + 1)
-    following = after.values_list("prev_hash", flat=True).first()
+    following = rows.hash_before(event.chain, event.sequence + 1)
     continued = None if following is None else following == event.hash
     return SpotCheck(fault, continued, *_covered(event))
 

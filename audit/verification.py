@@ -153,7 +153,7 @@ def look(span: Span) -> Looked:
         return Looked(span, finding=Finding(span.after, Damage.REMOVED))
     if not chain.is_hash(begins):
         return Looked(span, finding=Finding(span.after, Damage.EDITED))
-    if span.after == 0 and rows.has_number_below_one(chain_id):
+    if span.after == 0 and rows.has_stray(chain_id):
         return Looked(span, finding=Finding(0, Damage.INSERTED))
     number, previous, finding = span.after, begins, None
     while finding is None and number < span.upto:
@@ -229,6 +229,8 @@ def _fault_at_end(verdict: Verdict, ends: str) -> Finding | None:
     head = verdict.head
     if ends != head.hash:
         return Finding(head.sequence, Damage.HEAD_EDITED)
+    if verdict.begins_after and rows.has_stray(head.chain):
+        return Finding(0, Damage.INSERTED)
     beyond = rows.next_number(head.chain, head.sequence)
     if beyond is None:
         return None

@@ -3,8 +3,11 @@
 Whoever owns the tables can drop constraints, change the types of columns, and on SQLite write any value into any.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,15 +15,17 @@ import pytest
 from django.db import connection
 from django.db.models import Q
 
-from audit import chain, chain_export, raw_rows, reading, rows, selections, spot_check, verification
+from audit import chain, chain_export, checkpoints, raw_rows, reading, rows, selections, spot_check, verification
 from audit.chain import Fault
 from audit.damage import Damage, Finding
+from audit.errors import RecordNotWhole
 from audit.kinds import Kind
 from audit.log import record, unit_of_work
-from audit.models import AuditChain, AuditEvent
+from audit.models import AuditChain, AuditEvent, Checkpoint
 from audit.reading import Selection
 from audit.selections import Format
 from tests.audit.evidence import Person, events_of
+from tests.audit.export_scene import PRIVATE, PUBLIC
 from tests.audit.test_quick import properly
 from tests.audit.test_verification import edit, insert, raw, sql, told, undone, verify
 
@@ -155,37 +160,50 @@ def test_a_member_that_stands_twice_is_found_or_gone_and_told_to_nobody(chain_id
         for form in Format:
             written = selections.lines(form, events)
             assert (written.count(b"\n"), b"admin" in written) == (LENGTH, False)
-        if connection.vendor == "sqlite":
-            assert told(found(chain_id)) == (4, Damage.UNREADABLE)
-        else:
-            whole = "".join(chain_export.pieces(rows.head_of(chain_id)))
-            assert (whole.count("\n"), "admin" in whole) == (LENGTH, False)
+        first = 1 if connection.vendor == "postgresql" else 4  # of another type are all of them
+        assert both(chain_id) == {(first, Damage.UNREADABLE)}
+        with pytest.raises(rows.Unreadable):
+            list(chain_export.pieces(rows.head_of(chain_id)))
 
 
 def selected(chain_id: UUID) -> Iterator[list[tuple[Any, ...]]]:
     return reading.batches(Selection(branches=(Q(tenant_id=chain_id),)), selections.read())
 
 
-SPELT_OTHERWISE = {
-    "salts": "salts::text || ' '",
-    "form": "' ' || form::text",
-    "id": "upper(id::text)",
-    "tenant_id": "upper(tenant_id::text)",
-    "at": "at::text || ' '",
-    "sequence": "sequence::numeric(9, 3)",
+OTHER_TYPES = {
+    "salts": ("text", "salts::text || ' '", None),
+    "payload": ("json", "payload::text::json", (1, Damage.UNREADABLE)),
+    "form": ("numeric(9, 3)", "form + 0.4", (1, Damage.UNREADABLE)),
+    "id": ("text", "upper(id::text)", (1, Damage.UNREADABLE)),
+    "tenant_id": ("text", "upper(tenant_id::text)", (1, Damage.UNREADABLE)),
+    "sequence": ("numeric(9, 3)", "sequence + 0.4", (Decimal("1.400"), Damage.INSERTED)),
+    "key_id": ("text[]", "ARRAY[key_id]", (1, Damage.UNKNOWN_KEY)),
+    "mac": ("text[]", "ARRAY[mac]", (1, Damage.FORGED)),
+    "hash": ("bytea", "hash::bytea", (1, Damage.EDITED)),
+    "ip": ("text[]", "ARRAY[ip]", (1, Damage.UNREADABLE)),
 }
 
 
-@pytest.mark.parametrize("column", SPELT_OTHERWISE)
 @pytest.mark.postgres
-def test_columns_of_another_type_are_read_as_what_recording_writes(on_postgres: UUID, column: str) -> None:
+@pytest.mark.parametrize("column", OTHER_TYPES)
+def test_columns_of_another_type_are_no_matter_for_the_quick_way(on_postgres: UUID, column: str) -> None:
+    """The database spells them otherwise, or hides what stands there; only what is read as recorded counts."""
+    kind, value, named = OTHER_TYPES[column]
     with undone():
-        before = raw_rows.read(on_postgres, 0, LENGTH)
-        kind = "numeric(9, 3)" if column == "sequence" else "text"
         for name in ("sequence", "form"):
             sql(f"ALTER TABLE audit_auditevent DROP CONSTRAINT IF EXISTS audit_auditevent_{name}_check")
-        sql(f"ALTER TABLE audit_auditevent ALTER {column} TYPE {kind} USING {SPELT_OTHERWISE[column]}")
-        assert raw_rows.read(on_postgres, 0, LENGTH) == before
+        for (index,) in asked("SELECT indexname FROM pg_indexes WHERE tablename = 'audit_auditevent'"):
+            if index.startswith("event_"):
+                sql(f'DROP INDEX "{index}"')
+        sql(f"ALTER TABLE audit_auditevent ALTER {column} TYPE {kind} USING {value}")
+        assert raw_rows.read(on_postgres, 0, LENGTH) == []
+        assert both(on_postgres) == {named}
+
+
+def asked(statement: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
 
 
 DOCUMENTS = ["[]", "7", "null", '"text"', '["ip"]']
@@ -313,3 +331,158 @@ def test_a_moment_of_no_year_is_refused(at: datetime) -> None:
     event = AuditEvent(id=uuid4(), form=2, chain=UUID(int=1), sequence=1, kind="x", at=at.replace(tzinfo=zone))
     event.prev_hash = chain.GENESIS
     assert chain.fault_of(event, 1, chain.GENESIS, None) is Fault.NOT_CANONICAL
+
+
+@pytest.mark.parametrize("number", ["CAST(X'FF41' AS TEXT)", "'abc'", "X'00'", "1e400", "'x' || char(27) || '[2K'"])
+def test_an_event_whose_number_is_none_is_found(on_sqlite: UUID, number: str) -> None:
+    """Constraints and triggers let it in: a text is more than every number."""
+    with undone():
+        insert(on_sqlite, 77, id=uuid4())
+        sql("PRAGMA ignore_check_constraints = ON")
+        assert sql(f"UPDATE audit_auditevent SET sequence = {number} WHERE sequence = 77") == 1  # noqa: S608
+        sql("PRAGMA ignore_check_constraints = OFF")
+        finding = found(on_sqlite)
+        assert finding is not None
+        assert finding.damage is Damage.INSERTED
+        assert str(finding).isprintable()
+        head = rows.head_of(on_sqlite)
+        assert verification.fault_after(head, head.sequence, head.hash) is not None
+        assert verify()[0] == verify("--since", "2020-01-01")[0] == 1
+
+
+def lets_in_nothing(*columns: str) -> None:
+    """The table lets in what is nothing in these columns."""
+    if connection.vendor == "postgresql":
+        if "id" in columns:
+            sql("ALTER TABLE audit_auditevent DROP CONSTRAINT audit_auditevent_pkey")
+        for column in columns:
+            sql(f"ALTER TABLE audit_auditevent ALTER {column} DROP NOT NULL")
+    else:
+        without_the_constraint()
+
+
+def test_an_event_without_a_number_is_found(chain_id: UUID) -> None:
+    with undone():
+        lets_in_nothing("sequence")
+        insert(chain_id, 77, id=uuid4())
+        assert sql("UPDATE audit_auditevent SET sequence = NULL WHERE sequence = 77") == 1
+        assert both(chain_id) == {(0, Damage.INSERTED)}
+        head = rows.head_of(chain_id)
+        assert told(verification.fault_after(head, head.sequence, head.hash)) == (0, Damage.INSERTED)
+        edit(chain_id, 5, outcome="failed")
+        assert verify("--since", "2020-01-01")[0] == 1
+
+
+def test_an_event_without_a_chain_is_found(chain_id: UUID) -> None:
+    with undone():
+        lets_in_nothing("chain")
+        insert(chain_id, 77, id=uuid4())
+        assert sql("UPDATE audit_auditevent SET chain = NULL WHERE sequence = 77") == 1
+        code, said = verify()
+        assert (code, "of no chain" in said) == (1, True)
+
+
+def test_an_event_without_an_id_is_named(chain_id: UUID) -> None:
+    with undone():
+        lets_in_nothing("id")
+        assert sql("UPDATE audit_auditevent SET id = NULL WHERE sequence = 4") == 1
+        assert both(chain_id) == {(4, Damage.UNREADABLE)}
+
+
+def several_heads(chain_id: UUID, number: int) -> None:
+    """One more, with the place that this event had."""
+    place = [raw("chain", chain_id), number, events_of(chain_id)[number - 1].hash]
+    if connection.vendor == "postgresql":
+        sql("CREATE TABLE heir () INHERITS (audit_auditchain)")
+        sql("INSERT INTO heir (id, sequence, hash) VALUES (%s, %s, %s)", *place)
+    else:
+        sql("INSERT INTO audit_auditchain (id, sequence, hash) VALUES (upper(%s), %s, %s)", *place)
+
+
+@pytest.fixture
+def with_checkpoints(settings: Any, tmp_path: Path) -> None:
+    settings.AUDIT_CHECKPOINT_KEY, settings.AUDIT_CHECKPOINT_PUBLIC_KEYS = PRIVATE, [PUBLIC]
+    settings.AUDIT_CHECKPOINT_DIR = str(tmp_path)
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+def test_a_second_head_does_not_keep_checkpoints_where_they_are(chain_id: UUID) -> None:
+    """With it, events after the last checkpoint could have been cut off unseen, however old they were."""
+    first = checkpoints.make(AT)
+    record(Kind.SIGNED_OUT, tenant=chain_id)
+    with undone():
+        several_heads(chain_id, LENGTH)
+        with pytest.raises(RecordNotWhole):
+            checkpoints.make(AT)
+        heads = json.loads(Checkpoint.objects.order_by("-number")[0].text)["statement"]["heads"]
+        assert heads == json.loads(first.text)["statement"]["heads"]
+        assert verify()[0] == 1
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+def test_a_head_that_was_put_back_is_found_by_the_next_checkpoint(chain_id: UUID) -> None:
+    checkpoints.make(AT)
+    record(Kind.SIGNED_OUT, tenant=chain_id)
+    with undone():
+        place = (LENGTH, events_of(chain_id)[LENGTH - 1].hash, raw("chain", chain_id))
+        sql("UPDATE audit_auditchain SET sequence = %s, hash = %s WHERE id = %s", *place)
+        with pytest.raises(RecordNotWhole, match=f"number {LENGTH + 1}"):
+            checkpoints.make(AT)
+
+
+@pytest.mark.usefixtures("with_checkpoints")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sequence = 'abc'",
+        "sequence = X'00'",
+        "sequence = 1.5",
+        "sequence = CAST(X'FF41' AS TEXT)",
+        "hash = X'00'",
+        "id = 'nobody'",
+        "id = X'00'",
+    ],
+)
+def test_odd_heads_and_numbers_do_not_keep_checkpoints_from_being_made(on_sqlite: UUID, change: str) -> None:
+    checkpoints.make(AT)
+    record(Kind.MFA_RESET, tenant=on_sqlite, reason="lost")
+    with undone():
+        sql("PRAGMA ignore_check_constraints = ON")
+        sql(f"UPDATE audit_auditchain SET {change} WHERE id = %s", raw("chain", on_sqlite))  # noqa: S608
+        with pytest.raises(RecordNotWhole):
+            checkpoints.make(AT)
+        assert verify()[0] == 1
+        if change.startswith("sequence"):
+            sql(f"UPDATE audit_auditevent SET {change} WHERE kind = 'mfa:reset'")  # noqa: S608
+            assert checkpoints.is_due(AT)
+        sql("PRAGMA ignore_check_constraints = OFF")
+
+
+def test_heads_that_are_together_more_than_a_database_counts_keep_nobody_from_a_verdict(chain_id: UUID) -> None:
+    record(Kind.SIGNED_OUT)
+    with undone():
+        AuditChain.objects.update(sequence=2**63 - 1)
+        code, said = verify()
+        assert (code, f"Tenant {chain_id}: number {LENGTH + 1}" in said) == (1, True)
+
+
+def test_an_export_of_a_chain_whose_head_is_far_ahead_ends(chain_id: UUID) -> None:
+    with undone():
+        AuditChain.objects.filter(pk=chain_id).update(sequence=9 * 10**18)
+        assert "".join(chain_export.pieces(rows.head_of(chain_id))).count("\n") == LENGTH
+
+
+def test_a_promise_is_compared_with_a_hash_that_is_none(on_sqlite: UUID) -> None:
+    with undone():
+        sql("UPDATE audit_auditevent SET hash = CAST(X'FF41' AS TEXT) WHERE sequence = 2")
+        stands = rows.hashes_of(on_sqlite, [1, 2, 99])
+        assert (stands[2], stands.keys()) == ("", {1, 2})
+
+
+def test_an_event_of_no_number_can_still_be_looked_at(on_sqlite: UUID) -> None:
+    with undone():
+        sql("UPDATE audit_auditevent SET sequence = 'abc' WHERE sequence = 5")
+        [event] = [each for each in events_of(on_sqlite) if each.sequence == "abc"]
+        assert spot_check.look_at(event).is_sound is False
+        sql("UPDATE audit_auditevent SET prev_hash = CAST(X'FF41' AS TEXT) WHERE sequence = 4")
+        assert spot_check.look_at(AuditEvent.objects.get(sequence=3, chain=on_sqlite)).continued is False

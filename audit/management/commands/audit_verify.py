@@ -14,7 +14,6 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
-from django.db.models import Sum
 from rich.console import Console
 from rich.progress import Progress
 
@@ -24,7 +23,6 @@ from audit.damage import Damage
 from audit.errors import CheckpointUnsound, KeyMalformed, NoSuchKey
 from audit.management.answering import AnsweringCommand
 from audit.management.arguments import chain_id
-from audit.models import AuditChain
 from audit.promises import Promises
 from audit.verification import Verdict, verify
 
@@ -45,7 +43,8 @@ class Command(AnsweringCommand):
         "Examples:\n"
         "  manage.py audit_verify                                everything\n"
         "  manage.py audit_verify --tenant platform              the platform's own chain\n"
-        "  manage.py audit_verify --tenant 3f0c8a52-…            one tenant's, by its id\n"
+        "  manage.py audit_verify --tenant 3f0c8a52-…            one tenant's, by its id; whether another chain has\n"
+        "                                                        events that name the tenant, a look at all tells\n"
         "  manage.py audit_verify --checkpoints /srv/checkpoints   and compare with what was signed\n"
         "  manage.py audit_verify --since 2026-11-01             from the first event of that day; what is\n"
         "                                                        before it is believed, not looked at\n"
@@ -98,8 +97,7 @@ class Command(AnsweringCommand):
         console = Console(file=cast(IO[str], self.stdout), soft_wrap=True, markup=False, highlight=False)
         tally = Tally()
         with Progress(console=console, transient=True, disable=not self.stdout.isatty()) as progress:
-            heads = AuditChain.objects.filter(pk=tenant) if tenant else AuditChain.objects.all()
-            bar = progress.add_task("Events", total=heads.aggregate(total=Sum("sequence"))["total"] or 0)
+            bar = progress.add_task("Events", total=_total(tenant))
             chains: Iterable[UUID] = [tenant] if tenant else _everything(promised)
 
             def advance(events: int) -> None:
@@ -121,6 +119,14 @@ class Command(AnsweringCommand):
             raise CommandError("The record was tampered with.", returncode=TAMPERED)
         if tally.wrong or not tally.chains:
             raise CommandError("Whether the record is whole cannot be told.", returncode=CANNOT_TELL)
+
+
+def _total(tenant: UUID | None) -> int | None:
+    """How many events there are to look at, as heads say; None where they cannot be read."""
+    try:
+        return sum(head.sequence for head, _ in ([(rows.head_of(tenant), False)] if tenant else rows.heads().values()))
+    except rows.Unreadable:
+        return None
 
 
 def _everything(promised: Promises) -> Iterator[UUID]:

@@ -105,12 +105,12 @@ def chains() -> Iterator[UUID]:
         raise Unreadable("of no chain")
     here: UUID | None = None
     while True:
-        heads = AuditChain.objects.order_by("pk").values_list("pk", _spelt("id"))
-        events = AuditEvent.objects.order_by("chain").values_list("chain", _spelt("chain"))
+        of_heads = AuditChain.objects.order_by("pk").values_list("pk", _spelt("id"))
+        of_events = AuditEvent.objects.order_by("chain").values_list("chain", _spelt("chain"))
         if here is not None:
-            heads, events = heads.filter(pk__gt=here), events.filter(chain__gt=here)
+            of_heads, of_events = of_heads.filter(pk__gt=here), of_events.filter(chain__gt=here)
         try:
-            found = [*heads[:1], *events[:1]]
+            found = [*of_heads[:1], *of_events[:1]]
         except _Failed as error:
             _require_unreadable(error)
             raise Unreadable("of a chain that is no id") from error

@@ -304,19 +304,12 @@ ALMOST_ERASED: dict[str, tuple[Any, Fault, Fault]] = {
 @pytest.mark.security(88)
 @pytest.mark.django_db
 @pytest.mark.parametrize("how", ALMOST_ERASED)
-def test_whatever_is_no_whole_erasure_is_found(recorded: list[AuditEvent], how: str) -> None:
-    columns, fault, _ = ALMOST_ERASED[how]
-    changed(recorded[2], columns(recorded[2]))
-    assert first_fault(recorded) is fault
-
-
-@pytest.mark.security(88)
-@pytest.mark.django_db
-@pytest.mark.parametrize("how", ALMOST_ERASED)
-def test_so_it_is_in_the_first_form(of_the_first_form: list[AuditEvent], how: str) -> None:
-    columns, _, fault = ALMOST_ERASED[how]
-    changed(of_the_first_form[2], columns(of_the_first_form[2]))
-    assert first_fault(of_the_first_form) is fault
+@pytest.mark.parametrize("events", ["recorded", "of_the_first_form"])
+def test_whatever_is_no_whole_erasure_is_found(request: pytest.FixtureRequest, events: str, how: str) -> None:
+    found = request.getfixturevalue(events)
+    columns, fault, in_the_first_form = ALMOST_ERASED[how]
+    changed(found[2], columns(found[2]))
+    assert first_fault(found) is (fault if events == "recorded" else in_the_first_form)
 
 
 @pytest.mark.security(88)

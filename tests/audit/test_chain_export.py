@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit import chain_export, raw_rows, rows
-from tests.audit.evidence import events_of
-from tests.audit.test_quick import properly, value_for
-from tests.audit.test_verification import FIELDS, LENGTH, raw, sql, undone
+from tests.audit.test_quick import change_somewhere, properly
+from tests.audit.test_verification import sql, undone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -48,12 +47,8 @@ def test_events_that_are_missing_are_missing_in_it_too(hostile_chain: UUID) -> N
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_so_it_is_whatever_stands_in_the_table(hostile_chain: UUID, data: st.DataObject) -> None:
-    number = data.draw(st.integers(1, LENGTH), label="number")
-    column = data.draw(st.sampled_from(sorted(FIELDS.keys() - {"chain", "sequence"})), label="column")
-    place, value = value_for(data, column, getattr(events_of(hostile_chain)[number - 1], column))
     with undone():
-        statement = f'UPDATE audit_auditevent SET "{column}" = {place} WHERE chain = %s AND sequence = %s'  # noqa: S608
-        assert sql(statement, value, raw("chain", hostile_chain), number) == 1
+        change_somewhere(hostile_chain, data)
         with properly():
             slow = read_of(hostile_chain)
         assert read_of(hostile_chain) == slow

@@ -107,17 +107,21 @@ def value_for(data: st.DataObject, column: str, old: Any) -> tuple[str, Any]:
     return "%s", data.draw(st.sampled_from([*TEXTS, str(old).upper(), f" {old}"]), label="text")[:limit]
 
 
+def change_somewhere(hostile_chain: UUID, data: st.DataObject) -> None:
+    """Any column of any event but its place."""
+    number = data.draw(st.integers(1, LENGTH), label="number")
+    column = data.draw(st.sampled_from(sorted(FIELDS.keys() - {"chain", "sequence"})), label="column")
+    place, value = value_for(data, column, getattr(events_of(hostile_chain)[number - 1], column))
+    statement = f'UPDATE audit_auditevent SET "{column}" = {place} WHERE chain = %s AND sequence = %s'  # noqa: S608
+    assert sql(statement, value, raw("chain", hostile_chain), number) == 1
+
+
 @pytest.mark.security(88)
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_quickly_and_properly_the_same_is_found(hostile_chain: UUID, data: st.DataObject) -> None:
-    number = data.draw(st.integers(1, LENGTH), label="number")
-    column = data.draw(st.sampled_from(sorted(FIELDS.keys() - {"chain", "sequence"})), label="column")
-    place, value = value_for(data, column, getattr(events_of(hostile_chain)[number - 1], column))
     with undone():
-        where = (raw("chain", hostile_chain), number)
-        statement = f'UPDATE audit_auditevent SET "{column}" = {place} WHERE chain = %s AND sequence = %s'  # noqa: S608
-        assert sql(statement, value, *where) == 1
+        change_somewhere(hostile_chain, data)
         found, slow = both(hostile_chain)
     assert found == slow
 

@@ -22,11 +22,11 @@ _SPELT: Final = {"at": "event.at AT TIME ZONE 'UTC'", "tenant_id": "coalesce(eve
 _OTHER_TYPES: Final = {
     **dict.fromkeys(("id", "chain", "tenant_id"), "uuid"),
     **dict.fromkeys(("payload", "salts", "digests"), "jsonb"),
-    **{"form": "smallint", "sequence": "bigint", "at": "timestamptz"},
+    **{"form": "int2", "sequence": "int8", "at": "timestamptz"},
 }  # than text
-_TYPES: Final = ", ".join(f"('{name}', '{_OTHER_TYPES.get(name, 'varchar')}'::regtype)" for name in _NAMES)
+_TYPES: Final = ", ".join(f"('{name}', 'pg_catalog.{_OTHER_TYPES.get(name, 'varchar')}'::regtype)" for name in _NAMES)
 _OF_THEIR_TYPES: Final = f"attrelid = 'audit_auditevent'::regclass AND (attname, atttypid) IN ({_TYPES})"
-_ARE_OF_THEIR_TYPES: Final = f"(SELECT count(*) FROM pg_attribute WHERE {_OF_THEIR_TYPES}) = {len(_NAMES)}"  # noqa: S608
+_ARE_OF_THEIR_TYPES: Final = f"(SELECT count(*) FROM pg_catalog.pg_attribute WHERE {_OF_THEIR_TYPES}) = {len(_NAMES)}"  # noqa: S608
 _FROM: Final = "FROM audit_auditevent event"
 _WHERE: Final = (
     "WHERE event.chain = %s AND event.sequence > %s AND event.sequence <= %s"

@@ -83,6 +83,8 @@ def verify(
 
 def fault_after(head: Head, number: int, digest: str) -> Finding | None:
     """What is wrong first in a chain up to its head, after the event with this number, which had this hash once."""
+    if not chain.is_hash(head.hash):
+        return Finding(head.sequence, Damage.HEAD_EDITED)
     stands = rows.hash_of(head.chain, number)
     if stands is None or head.sequence < number:
         return Finding(head.sequence + 1, Damage.CUT_OFF)

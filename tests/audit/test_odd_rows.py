@@ -407,16 +407,43 @@ def with_checkpoints(settings: Any, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("with_checkpoints")
 def test_a_second_head_does_not_keep_checkpoints_where_they_are(chain_id: UUID) -> None:
-    """With it, events after the last checkpoint could have been cut off unseen, however old they were."""
+    """With it, events after the last checkpoint could have been cut off unseen, however old they were.
+
+    Of other chains new events are vouched for, that of the alarm among them.
+    """
     first = checkpoints.make(AT)
     record(Kind.SIGNED_OUT, tenant=chain_id)
     with undone():
         several_heads(chain_id, LENGTH)
+        with pytest.raises(RecordNotWhole, match=f"chain {chain_id}"):
+            checkpoints.make(AT)
         with pytest.raises(RecordNotWhole):
             checkpoints.make(AT)
-        heads = json.loads(Checkpoint.objects.order_by("-number")[0].text)["statement"]["heads"]
-        assert heads == json.loads(first.text)["statement"]["heads"]
+        before, after = (json.loads(each.text)["statement"]["heads"] for each in (first, newest_checkpoint()))
+        assert after.pop(str(chain_id)) == before.pop(str(chain_id), None)
+        alarm = AuditEvent.objects.filter(kind="chain:not_whole").order_by("sequence")[0]
+        assert after[str(chain.PLATFORM)][0] >= alarm.sequence
         assert verify()[0] == 1
+
+
+def newest_checkpoint() -> Checkpoint:
+    return Checkpoint.objects.order_by("-number")[0]
+
+
+def test_what_a_file_hides_from_lists_is_found(on_sqlite: UUID) -> None:
+    """An index that lacks a row: whoever reads by it does not see the event."""
+    assert rows.contradiction() is None
+    victim = raw("id", events_of(on_sqlite)[4].pk)
+    [(definition,)] = asked("SELECT sql FROM sqlite_master WHERE name = 'event_by_tenant'")
+    with undone():
+        sql('DROP INDEX "event_by_tenant"')
+        sql(f"{definition} WHERE id <> '{victim}'")
+        sql("PRAGMA writable_schema = ON")
+        sql("UPDATE sqlite_master SET sql = %s WHERE name = 'event_by_tenant'", definition)
+        sql("PRAGMA writable_schema = RESET")
+        code, said = verify()
+        assert (code, "The database file contradicts itself: " in said) == (1, True)
+        assert "event_by_tenant" in said
 
 
 @pytest.mark.usefixtures("with_checkpoints")

@@ -67,6 +67,9 @@ class Command(AnsweringCommand):
             with closing(Promises()) as promised:
                 self._read(options["checkpoints"], promised)
                 verdicts = self._look(options["tenant"], options["since"], options["processes"], promised)
+                if options["tenant"] is None and (wrong := rows.contradiction()) is not None:
+                    self.stdout.write(f"The database file contradicts itself: {wrong}")
+                    verdicts.tampered += 1
         except KeyMalformed as error:
             raise CommandError(f"A key in the settings: {error}.", returncode=CANNOT_TELL) from error
         except rows.Unreadable as error:

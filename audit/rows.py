@@ -4,9 +4,10 @@ Nothing that stands there is believed. SQLite holds any value in any column, and
 which several are read as the same: what is spelt otherwise than recording spells it is Unreadable.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain as chained
 from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
@@ -60,11 +61,7 @@ class Head:
 def head_of(chain: UUID) -> Head:
     """The head at this moment: every event up to it is committed."""
     stored = AuditChain.objects.filter(pk=chain).values_list("sequence", "hash")
-    try:
-        found: list[tuple[Any, Any]] = list(stored[:2])
-    except _Failed as error:
-        _require_unreadable(error)
-        found = [(None, None)]
+    found = _listed(stored[:2], otherwise=[(None, None)])
     if not found:
         return Head(chain)
     return _head(chain, *found[0]) if len(found) == 1 else _head(chain, None, None)
@@ -78,11 +75,9 @@ def heads() -> dict[UUID, tuple[Head, bool]]:
     beyond = AuditEvent.objects.filter(chain=OuterRef("pk"), sequence__gt=OuterRef("sequence"))
     stored = AuditChain.objects.annotate(is_behind=Exists(beyond))
     found: dict[UUID, tuple[Head, bool]] = {}
-    try:
-        listed: list[Any] = list(stored.values_list(_spelt("id"), "sequence", "hash", "is_behind"))
-    except _Failed as error:
-        _require_unreadable(error)
-        raise Unreadable("of a chain", what="head") from error
+    listed = _listed(stored.values_list(_spelt("id"), "sequence", "hash", "is_behind"), otherwise=None)
+    if listed is None:
+        raise Unreadable("of a chain", what="head")
     for spelling, sequence, digest, is_behind in listed:
         if (chain := _id_of(spelling)) is None:
             continue
@@ -118,16 +113,12 @@ def chains() -> Iterator[UUID]:
         of_events = AuditEvent.objects.order_by("chain").values_list("chain", _spelt("chain"))
         if here is not None:
             of_heads, of_events = of_heads.filter(pk__gt=here), of_events.filter(chain__gt=here)
-        try:
-            found = [*of_heads[:1], *of_events[:1]]
-        except _Failed as error:
-            _require_unreadable(error)
-            raise Unreadable("of a chain that is no id") from error
+        found = _listed(chained(of_heads[:1], of_events[:1]), otherwise=[(None, None)])
         if not found:
             return
         ids, spellings = zip(*found, strict=True)
         if not _are_ids(ids, spellings):
-            raise Unreadable("of a chain whose id is spelt otherwise")
+            raise Unreadable("of a chain that is no id, or spelt otherwise")
         here = min(ids)
         yield here
 
@@ -151,21 +142,16 @@ def hash_before(chain: UUID, sequence: int) -> str | None:
 
 def _hash_in(column: str, chain: UUID, sequence: int) -> str | None:
     stored = AuditEvent.objects.filter(chain=chain, sequence=sequence).values_list(column, flat=True)
-    try:
-        found: list[Any] = list(stored[:1])
-    except _Failed as error:
-        _require_unreadable(error)
-        found = [None]
+    found = _listed(stored[:1], otherwise=[None])
     return (found[0] if is_hash(found[0]) else "") if found else None
 
 
 def hashes_of(chain: UUID, sequences: Sequence[int]) -> dict[int, str]:
     """As `hash_of`, of a page of events in one query: by number, without those that are not there."""
     stored = AuditEvent.objects.filter(chain=chain, sequence__in=sequences).values_list("sequence", "hash")
-    try:
-        return dict(stored) | {0: GENESIS}
-    except _Failed as error:
-        _require_unreadable(error)
+    listed = _listed(stored, otherwise=None)
+    if listed is not None:
+        return dict(listed) | {0: GENESIS}
     found = {number: hash_of(chain, number) for number in sequences}
     return {number: digest for number, digest in found.items() if digest is not None}
 
@@ -176,22 +162,14 @@ def first_since(chain: UUID, since: datetime) -> int | None:
     1 where that event has no number.
     """
     later = AuditEvent.objects.filter(chain=chain, at__gte=since).order_by("sequence")
-    try:
-        found: list[Any] = list(later.values_list("sequence", flat=True)[:1])
-    except _Failed as error:
-        _require_unreadable(error)
-        found = [None]
+    found = _listed(later.values_list("sequence", flat=True)[:1], otherwise=[None])
     return (found[0] if type(found[0]) is int else 1) if found else None
 
 
 def next_number(chain: UUID, after: int) -> Any:
     """The number of the event that follows number `after`, however far away; None at the end."""
     rest = AuditEvent.objects.filter(chain=chain, sequence__gt=after).order_by("sequence")
-    try:
-        found: list[Any] = list(rest.values_list("sequence", flat=True)[:1])
-    except _Failed as error:
-        _require_unreadable(error)
-        found = [ILLEGIBLE]
+    found = _listed(rest.values_list("sequence", flat=True)[:1], otherwise=[ILLEGIBLE])
     return found[0] if found else None
 
 
@@ -231,8 +209,8 @@ def contradiction() -> str | None:
 
 def continuing(chain: UUID, digest: str) -> UUID | None:
     """The id of the event that says it follows the one hashed `digest`. Reads the whole chain."""
-    found: UUID | None = _first(AuditEvent.objects.filter(chain=chain, prev_hash=digest).values_list("pk", flat=True))
-    return found
+    found = AuditEvent.objects.filter(chain=chain, prev_hash=digest).values_list("pk", flat=True)
+    return next(iter(_listed(found[:1], otherwise=[])), None)
 
 
 def numbered(chain: UUID, after: int, upto: int) -> Iterator[Row]:
@@ -256,13 +234,13 @@ def _page(chain: UUID, after: int, upto: int) -> Iterator[Row]:
     """All at once, or where one of them cannot be read, one by one up to that one."""
     most = upto - after + 1
     try:
-        yield from _read(chain, after, upto, slice(most))
+        page = _read(chain, after, upto, slice(most))
     except _Failed as error:
         _require_unreadable(error)
+        for place in range(most):
+            yield from _read_one(chain, after, upto, place)
     else:
-        return
-    for place in range(most):
-        yield from _read_one(chain, after, upto, place)
+        yield from page
 
 
 def _read_one(chain: UUID, after: int, upto: int, place: int) -> list[Row]:
@@ -271,7 +249,8 @@ def _read_one(chain: UUID, after: int, upto: int, place: int) -> list[Row]:
         return _read(chain, after, upto, part)
     except _Failed as error:
         _require_unreadable(error)
-        raise Unreadable(_first(_between(chain, after, upto).values_list("sequence", flat=True)[part])) from error
+        numbers = _between(chain, after, upto).values_list("sequence", flat=True)
+        raise Unreadable(next(iter(_listed(numbers[part], otherwise=[])), ILLEGIBLE)) from error
 
 
 def _read(chain: UUID, after: int, upto: int, part: slice) -> list[Row]:
@@ -298,13 +277,13 @@ def _row_as_recorded(values: Sequence[Any]) -> Row:
     return row
 
 
-def _first(values: Any) -> Any:
-    """The first of them, or None; also where it cannot be read."""
+def _listed(values: Iterable[Any], *, otherwise: Any) -> Any:
+    """All of them as a list, or the other thing where one cannot be read."""
     try:
-        return next(iter(values[:1]), None)
+        return list(values)
     except _Failed as error:
         _require_unreadable(error)
-        return None
+        return otherwise
 
 
 def _require_unreadable(error: Exception) -> None:

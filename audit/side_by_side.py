@@ -12,7 +12,8 @@ def made_meanwhile(make: Callable[[Part], Made], parts: Iterable[Part]) -> Itera
     """What `make` makes of each part, in their order, while the next part is fetched: two parts are there at a time.
 
     It is worth a thread where fetching mostly waits. `make` runs in that thread: it asks no database, and for nothing
-    else that belongs to the one which fetches. What it raises, and what fetching raises, is raised here.
+    else that belongs to the one which fetches. What it raises, and what fetching raises, is raised here; where fetching
+    fails, what is being made of the part before is lost.
     """
     with ThreadPoolExecutor(1) as worker:
         making: Future[Made] | None = None

@@ -10,16 +10,16 @@ from audit.declarations import MOMENT, NUMBER, PERSONAL_TEXT, TEXT, Category, Ou
 from audit.kinds import Kind
 
 _policy: Declare = partial(CATALOGUE.declare, Category.POLICY)
-_policy(Kind.POLICY_CREATED, _("%(actor)s created the policy of %(target)s."), Severity.NOTICE, **POLICY)
+_policy(Kind.POLICY_CREATED, _("%(actor)s created the policy %(target)s."), Severity.NOTICE, **POLICY)
 _policy(
     Kind.POLICY_PUBLISHED,
-    _("%(actor)s published version %(version)s of the policy of %(target)s."),
+    _("%(actor)s published version %(version)s of the policy %(target)s."),
     Severity.WARNING,
     **POLICY,
 )
 _policy(
     Kind.POLICY_PUBLISH_REFUSED,
-    _("%(actor)s could not publish the policy of %(target)s: %(code)s."),
+    _("%(actor)s could not publish the policy %(target)s: %(code)s."),
     outcome=Outcome.REFUSED,
     code=TEXT,
     **POLICY,
@@ -45,7 +45,7 @@ _policy(Kind.POLICY_DRAFT_SAVED, _("%(actor)s changed the draft of %(target)s.")
 _policy(Kind.POLICY_DRAFT_DISCARDED, _("%(actor)s discarded the draft of %(target)s."), revision=NUMBER, **POLICY)
 _policy(
     Kind.POLICY_EXCLUSION_ENDING,
-    _("An exclude of the policy of %(target)s ends: %(excluded)s."),
+    _("An exclude of the policy %(target)s ends: %(excluded)s."),
     Severity.NOTICE,
     excluded=PERSONAL_TEXT,
     until=MOMENT,
